@@ -1,0 +1,110 @@
+"""The card that a connector fills in, and how its abilities are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from comptoir.channels.abilities import Probe
+
+
+class Figure(StrEnum):
+    """What a stock figure at the channel means (see docs/explanation/stock.md)."""
+
+    SELLABLE = "sellable"  #: the shop takes a unit off when the sale is placed
+    PHYSICAL = "physical"  #: the shop takes a unit off when it ships, and subtracts its open orders itself
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the other end can bear. `key` groups channels that share one limit; {} fields come from the channel's config."""
+
+    per_minute: float = 240
+    burst: int = 8
+    concurrency: int = 4
+    key: str = ""  # empty: each channel has its own
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing a merchant types in to connect."""
+
+    name: str
+    label: str  # a gettext message id
+    secret: bool = False
+    required: bool = True
+    help: str = ""
+    kind: str = "text"  # text, url, number, choice, switch
+    choices: tuple[str, ...] = ()
+    default: str = ""
+
+
+class Door(Protocol):
+    """The only way out, handed to a client: see `channels/http.py`, which fills this in."""
+
+    def read(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        ok: tuple[int, ...] = (200,),
+    ) -> Reply:
+        """A call that changes nothing there."""
+
+    def write(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        ok: tuple[int, ...] = (200, 201),
+    ) -> Reply:
+        """A call that changes something there: refused with WritesRefused unless the channel is in production and not paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with a status the caller expects; other statuses are raised as fates."""
+
+    status: int
+    headers: Mapping[str, str]  # lower-case names
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedClient:
+    """What `Connector.connect` gives back: the abilities of one channel, ready to use."""
+
+    probe: Probe
+    products: Any = None
+    sales: Any = None
+    stock: Any = None  # StockSource
+    levels: Any = None  # StockTarget
+    tracking: Any = None
+    cancelling: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """The card: everything the hub needs to know about one kind of channel."""
+
+    kind: str
+    title: str
+    fields: tuple[Field, ...]
+    connect: Callable[[Mapping[str, Any], Door], OpenedClient]  # config with secrets, the door -> abilities
+    config: type[Struct]  # the typed shape of what was typed in
+    abilities: frozenset[str]  # names of OpenedClient's fields that it fills
+    figure: Figure = Figure.SELLABLE
+    pace: Pace = field(default_factory=Pace)
+    webhooks: Any = None  # WebhookSource
+    feeds: tuple[str, ...] = ()  # kinds of flow left out although the abilities would allow them: never offered
+    notes: str = ""  # where its README is

@@ -1,0 +1,107 @@
+"""Hot SQL in one place: prepared statements, pages of rows in and out, server-side cursors.
+
+Django's own cursor does neither; these helpers use the psycopg connection beneath it, so they take part in the
+surrounding transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, cast
+
+import psycopg
+from django.db import connections
+from django.db.utils import DEFAULT_DB_ALIAS
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+Row = tuple[Any, ...]
+Params = Sequence[Any] | dict[str, Any] | None
+
+__all__ = ["Jsonb", "Row", "advisory_lock", "execute", "load", "one", "raw", "rows", "stream", "value"]
+
+
+def raw(using: str = DEFAULT_DB_ALIAS) -> psycopg.Connection[Row]:
+    """The psycopg connection beneath Django's; inside `atomic()` it is in that transaction."""
+    connection = connections[using]
+    connection.ensure_connection()
+    return cast("psycopg.Connection[Row]", connection.connection)
+
+
+def _execute(cursor: psycopg.Cursor[Row], query: str, params: Params, using: str) -> psycopg.Cursor[Row]:
+    # Django turns driver errors into its own; so must a statement that goes round it, or `atomic` misses them.
+    with connections[using].wrap_database_errors:
+        return cursor.execute(cast("LiteralString", query), params, prepare=True)
+
+
+def execute(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> int:
+    """Run a statement; the number of rows it touched."""
+    with psycopg.Cursor(raw(using)) as cursor:
+        return _execute(cursor, query, params, using).rowcount
+
+
+def rows(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> list[Row]:
+    """All rows of a statement (SELECT or RETURNING)."""
+    with psycopg.Cursor(raw(using)) as cursor:
+        return _execute(cursor, query, params, using).fetchall()
+
+
+def one(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> Row | None:
+    """The first row or None."""
+    with psycopg.Cursor(raw(using)) as cursor:
+        return _execute(cursor, query, params, using).fetchone()
+
+
+def value(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> Any:
+    """The first column of the first row; None where there is no row."""
+    row = one(query, params, using=using)
+    return None if row is None else row[0]
+
+
+@contextmanager
+def stream(
+    query: str, params: Params = None, *, size: int = 2000, using: str = DEFAULT_DB_ALIAS
+) -> Iterator[Iterator[Row]]:
+    """Rows through a server-side cursor, `size` at a time; wants an open transaction."""
+    with psycopg.ServerCursor(raw(using), "comptoir_stream") as cursor:
+        cursor.itersize = size
+        with connections[using].wrap_database_errors:
+            cursor.execute(cast("LiteralString", query), params)
+        yield iter(cursor)
+
+
+def load(
+    table: str,
+    columns: Sequence[str],
+    content: Iterable[Sequence[Any]],
+    *,
+    types: Sequence[str],
+    using: str = DEFAULT_DB_ALIAS,
+) -> None:
+    """COPY rows into a fresh temporary table that is dropped at commit; `types` are PostgreSQL types by column.
+
+    For `INSERT … SELECT … ON CONFLICT` and `UPDATE … FROM`. Wants an open transaction.
+    """
+    names = [sql.Identifier(column) for column in columns]
+    definition = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(name, sql.SQL(cast("LiteralString", kind)))
+        for name, kind in zip(names, types, strict=True)
+    )
+    with psycopg.Cursor(raw(using)) as cursor, connections[using].wrap_database_errors:
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(table)))
+        cursor.execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(table), definition)
+        )
+        with cursor.copy(
+            sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), sql.SQL(", ").join(names))
+        ) as copy:
+            copy.set_types(list(types))
+            for row in content:
+                copy.write_row(row)
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+
+
+def advisory_lock(key: int, *, using: str = DEFAULT_DB_ALIAS) -> bool:
+    """Try to take a session-wide advisory lock; False where somebody else holds it. It goes with the connection."""
+    return bool(value("SELECT pg_try_advisory_lock(%s)", [key], using=using))
