@@ -1,0 +1,19 @@
+"""What happened, written in the same transaction as the change it tells of."""
+
+from django.db import models
+
+
+class Event(models.Model):
+    """One thing that happened. `facts` are plain values; one event covers a page of a set-based action, not a row."""
+
+    name = models.CharField(max_length=80)  # past tense with a grammar: orders.order.placed
+    subject = models.CharField(max_length=80, blank=True)  # "order:12"; empty where it is about many
+    facts = models.JSONField(default=dict)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=120, blank=True)
+    at = models.DateTimeField()  # business time
+    booked_at = models.DateTimeField(db_default=models.functions.Now())  # technical stamp
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "-id"]), models.Index(fields=["name", "-id"])]

@@ -1,0 +1,120 @@
+"""What a channel may sell and how its things are called here. The figures follow docs/explanation/stock.md."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from comptoir.channels.models import Channel
+from comptoir.commerce.catalog.models import PriceList, Product, Variant
+from comptoir.commerce.inventory.models import Warehouse
+
+
+class SellingPoint(models.Model):
+    """A place at a channel that holds a stock figure: a shop, a location, a source, a till."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="points")
+    external_id = models.CharField(max_length=80)
+    name = models.CharField(max_length=120)
+    figure = models.CharField(max_length=8, choices=[("sellable", "sellable"), ("physical", "physical")])
+    warehouses = models.ManyToManyField(Warehouse, through="PointWarehouse", related_name="points")
+    buffer = models.DecimalField(max_digits=14, decimal_places=3, default=0)
+    minimum = models.DecimalField(max_digits=14, decimal_places=3, default=0)
+    maximum = models.DecimalField(max_digits=14, decimal_places=3, null=True, blank=True)
+    price_list = models.ForeignKey(PriceList, null=True, blank=True, on_delete=models.PROTECT)
+    owns_stock = models.BooleanField(default=False)  # True: its figure is read, never told
+    owns_price = models.BooleanField(default=True)
+    stock_initialised_at = models.DateTimeField(null=True)
+    approved_share_until = models.DateTimeField(null=True)  # a person let a suspicious push through, until then
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "external_id"], name="selling_point_once"),
+            models.CheckConstraint(condition=Q(buffer__gte=0), name="selling_point_buffer_not_negative"),
+            models.CheckConstraint(condition=Q(minimum__gte=0), name="selling_point_minimum_not_negative"),
+            models.CheckConstraint(
+                condition=Q(maximum__isnull=True) | Q(maximum__gte=F("minimum")),
+                name="selling_point_maximum_above_minimum",
+            ),
+        ]
+
+
+class PointWarehouse(models.Model):
+    """A warehouse that a selling point sells from; orders are served in this order."""
+
+    point = models.ForeignKey(SellingPoint, on_delete=models.CASCADE, related_name="sources")
+    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["point", "warehouse"], name="point_warehouse_once")]
+
+
+class Link(models.Model):
+    """External id ↔ our id in one channel. Several listings may link to one variant; one listing never to two."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="links")
+    kind = models.CharField(max_length=10, choices=[("product", "product"), ("listing", "listing")])
+    external_id = models.CharField(max_length=120)
+    product = models.ForeignKey(Product, null=True, on_delete=models.PROTECT, related_name="links")
+    variant = models.ForeignKey(Variant, null=True, on_delete=models.PROTECT, related_name="links")
+    made_by = models.CharField(max_length=8, default="channel")  # which side created the thing: channel or hub
+    sku = models.CharField(max_length=80, blank=True)  # as the channel last said it
+    pushes_stock = models.BooleanField(default=True)  # False: the shop computes it (packs), or it has none
+    content_hash = models.CharField(max_length=64, blank=True)  # of the record last read: unchanged ones are left alone
+    seen_at = models.DateTimeField()
+    seen_run = models.BigIntegerField(null=True)  # of the last complete listing it was in
+    gone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "kind", "external_id"], name="link_once"),
+            models.CheckConstraint(
+                condition=Q(kind="product", product__isnull=False, variant__isnull=True)
+                | Q(kind="listing", variant__isnull=False),
+                name="link_has_its_end",
+            ),
+        ]
+
+
+class Offer(models.Model):
+    """A listing at a selling point. `told` null: unknown. `touched` grows with every reason to tell it again, so that what
+    changed while a call was out stays waiting."""
+
+    point = models.ForeignKey(SellingPoint, on_delete=models.PROTECT, related_name="offers")
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="offers")
+    listing = models.CharField(max_length=120)  # external id
+    ref = models.CharField(max_length=120, blank=True)  # what the channel's figure is written by
+    told = models.DecimalField(max_digits=14, decimal_places=3, null=True)
+    told_at = models.DateTimeField(null=True)
+    told_run = models.BigIntegerField(null=True)
+    wanted = models.DecimalField(max_digits=14, decimal_places=3, null=True)  # level at the last drain, for lists
+    is_waiting = models.BooleanField(default=True)
+    waiting_since = models.DateTimeField(null=True)
+    touched = models.BigIntegerField(default=0)
+    is_active = models.BooleanField(default=True)  # False: no longer listed there, or not pushed
+    refusals = models.PositiveSmallIntegerField(default=0)  # in a row; each makes it wait longer
+    not_before = models.DateTimeField(null=True)
+    unshipped = models.DecimalField(
+        max_digits=14, decimal_places=3, default=0
+    )  # physical figures: units the shop still subtracts
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["point", "listing"], name="offer_once")]
+        indexes = [
+            models.Index(fields=["variant"]),
+            models.Index(fields=["point", "id"], condition=Q(is_waiting=True, is_active=True), name="offer_waiting"),
+        ]
+
+
+class Mapping(models.Model):
+    """A status, carrier, payment method or tax of a channel, and what it is here. Repairs in the grid are kept as these."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="mappings")
+    kind = models.CharField(max_length=10)  # status, carrier, payment, sku
+    external_id = models.CharField(max_length=120)
+    name = models.CharField(max_length=160, blank=True)  # as the channel calls it
+    ours = models.CharField(max_length=120, blank=True)  # empty: seen, not mapped yet
+    retry = models.BooleanField(default=False)  # statuses: look again until it becomes one that is imported
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "kind", "external_id"], name="mapping_once")]
