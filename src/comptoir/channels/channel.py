@@ -1,0 +1,159 @@
+"""One configured account, opened for a run: its client behind a door that knows its pace and its mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from comptoir.channels import registry
+from comptoir.channels.connector import Connector, OpenedClient
+from comptoir.channels.errors import NotLetIn
+from comptoir.channels.http import CallMade, HttpDoor, Limits
+from comptoir.channels.models import Channel, Health, Mode
+from comptoir.channels.pace import SharedPace
+from comptoir.events import record
+from comptoir.kit import ids, sql
+from comptoir.kit.actor import Actor
+from comptoir.kit.errors import BadInput, Conflict
+from comptoir.kit.secrets import Box
+from comptoir.kit.settings import secret_keys, settings
+
+DoorMaker = Callable[..., HttpDoor]
+_door: DoorMaker = HttpDoor
+
+
+def set_up_doors(maker: DoorMaker) -> None:
+    """Let `maker` build every door from now on: the played year puts one in place that leads to its own simulator."""
+    global _door
+    _door = maker
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """A channel ready to be talked to. `ref` is its id; abilities that the connector lacks are None."""
+
+    ref: int
+    row: Channel
+    connector: Connector
+    client: OpenedClient
+    door: HttpDoor
+
+
+def box() -> Box:
+    """What credentials are encrypted with."""
+    return Box(secret_keys(settings()))
+
+
+def config_of(row: Channel) -> dict[str, Any]:
+    """What was typed in to connect, secrets included: for a client only, never for a page or a log."""
+    return {**row.config, **(box().open(row.sealed) if row.sealed else {})}
+
+
+@contextmanager
+def opened(
+    row: Channel,
+    *,
+    live: bool = False,
+    writes: bool = True,
+    observer: Callable[[CallMade], None] | None = None,
+) -> Iterator[OpenChannel]:
+    """Open a channel while the block runs. `writes` False (a preview) shuts the door for writes whatever the mode."""
+    connector = registry.find(row.kind)
+    config = config_of(row)
+    secrets = [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
+    door = _door(
+        may_write=(lambda: may_write(row.pk)) if writes else (lambda: False),
+        pace=SharedPace(connector.pace.key or f"channel:{row.pk}", connector.pace),
+        live=live,
+        secrets=secrets,
+        limits=Limits(concurrency=connector.pace.concurrency),
+        observer=observer,
+    )
+    try:
+        yield OpenChannel(row.pk, row, connector, connector.connect(config, door), door)
+    finally:
+        door.close()
+
+
+def may_write(channel: int) -> bool:
+    """Whether anything may be written there at this moment: asked at every call, so that a pause holds at once."""
+    return bool(
+        sql.value(
+            "SELECT mode = 'production' AND NOT writes_paused AND archived_at IS NULL FROM channels_channel WHERE id = %s",
+            [channel],
+        )
+    )
+
+
+def connect(
+    *,
+    kind: str,
+    name: str,
+    code: str,
+    config: Mapping[str, Any],
+    actor: Actor,
+    at: datetime,
+    accepts_by_itself: bool = True,
+) -> Channel:
+    """Make a channel in test mode from what a merchant typed in; raises BadInput naming the field."""
+    connector = registry.find(kind)
+    for field in connector.fields:
+        if field.required and not str(config.get(field.name, "")).strip():
+            raise BadInput(f"{field.name} is missing", place=field.name, value="", cure=field.help)
+    known = {field.name: field for field in connector.fields}
+    if unknown := set(config) - set(known):
+        raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(known))
+    if Channel.objects.filter(code=code).exists():
+        raise Conflict(f"a channel is already called {code}", channel=code)
+    row = Channel.objects.create(
+        name=name,
+        code=code,
+        kind=kind,
+        config={key: item for key, item in config.items() if not known[key].secret},
+        sealed=box().close({key: item for key, item in config.items() if known[key].secret}),
+        accepts_by_itself=accepts_by_itself,
+        webhook_token=ids.token(),
+        created_at=at,
+    )
+    record.record(
+        "channels.channel.connected", {"channel": row.pk, "kind": kind}, actor=actor, at=at, subject=f"channel:{row.pk}"
+    )
+    return row
+
+
+def set_mode(row: Channel, mode: Mode, *, actor: Actor, at: datetime) -> None:
+    """Move between test and production. What must be true before going live is the caller's to check."""
+    Channel.objects.filter(pk=row.pk).update(mode=mode)
+    row.mode = mode
+    record.record(
+        "channels.channel.mode_changed",
+        {"channel": row.pk, "mode": mode.value},
+        actor=actor,
+        at=at,
+        subject=f"channel:{row.pk}",
+    )
+
+
+def pause_writes(row: Channel, paused: bool, *, actor: Actor, at: datetime) -> None:
+    """Stop or resume every write to a channel, at once."""
+    Channel.objects.filter(pk=row.pk).update(writes_paused=paused)
+    row.writes_paused = paused
+    name = "channels.channel.paused" if paused else "channels.channel.resumed"
+    record.record(name, {"channel": row.pk}, actor=actor, at=at, subject=f"channel:{row.pk}")
+
+
+def note_health(channel: int, error: Exception | None, *, at: datetime) -> None:
+    """Keep how the last conversation went; writes only when it changed or is a minute old."""
+    if error is None:
+        health, text = Health.GOOD, ""
+    else:
+        health, text = (Health.LOCKED_OUT if isinstance(error, NotLetIn) else Health.TROUBLED), str(error)[:255]
+    sql.execute(
+        "UPDATE channels_channel SET health = %(health)s, health_text = %(text)s, health_at = %(at)s WHERE id = %(id)s"
+        " AND (health <> %(health)s OR health_text <> %(text)s OR health_at IS NULL"
+        " OR health_at < %(at)s::timestamptz - interval '1 minute')",
+        {"health": health.value, "text": text, "at": at, "id": channel},
+    )
