@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from comptoir.channels.abilities import Probe
+from comptoir.channels.errors import ChannelError
 
 
 class Figure(StrEnum):
@@ -108,3 +109,4 @@ class Connector:
     webhooks: Any = None  # WebhookSource
     feeds: tuple[str, ...] = ()  # kinds of flow left out although the abilities would allow them: never offered
     notes: str = ""  # where its README is
+    fates: Mapping[int, type[ChannelError]] = field(default_factory=dict)  # rows of http.FATES that differ here
