@@ -47,18 +47,27 @@ def check(folder: Path) -> None:
 def runnable(folder: Path, account: Account, system: Path) -> tuple[Path, str]:
     """The programs as this user can run them, with their version; copied below `system` if it cannot reach them."""
     check(folder)
-    answer = account.run([folder / "postgres", "--version"])
-    if answer.returncode != 0 and account.lent:
+    version, said = _version(folder, account)
+    if version is None and account.lent:
         folder = _copied(folder, account, system / "postgresql")
-        answer = account.run([folder / "postgres", "--version"])
-    found = re.search(r"\(PostgreSQL\)\s+(\d+\S*)", answer.stdout)
-    if answer.returncode != 0 or found is None:
+        version, said = _version(folder, account)
+    if version is None:
         raise BinariesMissing(
-            f"{folder / 'postgres'} does not run as user id {account.uid}: "
-            f"{(answer.stderr or answer.stdout).strip() or f'exit code {answer.returncode}'}. "
+            f"{folder / 'postgres'} does not run as user id {account.uid}: {said}. "
             "Install a PostgreSQL built for this system and name its folder, or set COMPTOIR_DATABASE_URL."
         )
-    return folder, found[1]
+    return folder, version
+
+
+def _version(folder: Path, account: Account) -> tuple[str | None, str]:
+    """The version of the programs if this user can run them, and what they said."""
+    try:
+        answer = account.run([folder / "postgres", "--version"])
+    except PermissionError as error:
+        return None, str(error.strerror)
+    said = (answer.stderr or answer.stdout).strip() or f"exit code {answer.returncode}"
+    found = re.search(r"\(PostgreSQL\)\s+(\d+\S*)", answer.stdout)
+    return (found[1] if found and answer.returncode == 0 else None), said
 
 
 def _copied(folder: Path, account: Account, store: Path) -> Path:

@@ -9,7 +9,6 @@ PostgresError
 └── InUse             other processes still hold the server
 """
 
-
 from comptoir.kit.errors import ComptoirError
 
 
