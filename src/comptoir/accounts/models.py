@@ -1,33 +1,66 @@
 """People who sign in, their roles, and API tokens."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
-    """What a person does here."""
+    """What a person does here; `rights.py` says what that allows."""
 
-    OWNER = "owner"  #: everything, people and tokens included
-    MANAGER = "manager"  #: the daily business and the channels
-    PICKER = "picker"  #: picks, packs and ships
-    BUYER = "buyer"  #: suppliers and purchases
-    ACCOUNTANT = "accountant"  #: documents and figures
-    SERVICE = "service"  #: orders and customers
-    READER = "reader"  #: looks, changes nothing
+    OWNER = "owner", _("Owner")  #: everything, people and tokens included
+    MANAGER = "manager", _("Manager")  #: the daily business and the channels
+    PICKER = "picker", _("Picker")  #: picks, packs and ships
+    BUYER = "buyer", _("Buyer")  #: suppliers and purchases
+    ACCOUNTANT = "accountant", _("Accountant")  #: documents and figures
+    SERVICE = "service", _("Customer service")  #: orders and customers
+    READER = "reader", _("Read only")  #: looks, changes nothing
 
 
-class User(AbstractUser):
+class Theme(models.TextChoices):
+    """How pages look to a person."""
+
+    AUTO = "auto", _("As the system")  #: light or dark as the machine says
+    LIGHT = "light", _("Light")  #: always light
+    DARK = "dark", _("Dark")  #: always dark
+
+
+class People(BaseUserManager["User"]):
+    """Makes people; e-mail addresses are kept in lower case, so that nobody exists twice."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A person who may sign in; without a password only another way of signing in works."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser):
     """Somebody who signs in with an e-mail address."""
 
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=120, blank=True)
     role = models.CharField(max_length=12, choices=Role.choices, default=Role.READER)
     language = models.CharField(max_length=8, blank=True)
     timezone = models.CharField(max_length=48, blank=True)
-    objects: ClassVar[UserManager["User"]] = UserManager()
+    theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.AUTO)
+    is_active = models.BooleanField(default=True)
+    made_at = models.DateTimeField(db_default=Now())
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[People] = People()
 
     class Meta:
-        constraints = [models.UniqueConstraint(models.functions.Lower("email"), name="user_email_unique")]
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
 
 
 class Token(models.Model):

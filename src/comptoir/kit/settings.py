@@ -56,6 +56,7 @@ class Settings:
     )
     max_body_mb: int = _setting(32, "Answers of channels larger than this are refused while they are read.")
     max_upload_mb: int = _setting(64, "Uploaded files larger than this are refused.")
+    max_tokens: int = _setting(11, "API tokens that may be live at the same time.")
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
