@@ -109,7 +109,7 @@ class _Own:
         self.made_for: tuple[int, str] | None = None
 
     def get(self) -> psycopg.Connection[Any]:
-        parameters = connections["default"].get_connection_params()  # type: ignore[no-untyped-call]
+        parameters = connections["default"].get_connection_params()
         wanted = (os.getpid(), str(parameters.get("dbname")))
         if self.connection is None or self.connection.closed or self.made_for != wanted:
             for ours in ("pool", "cursor_factory", "context", "prepare_threshold"):

@@ -34,7 +34,7 @@ class Box:
         """Encrypt."""
         return self._fernet.encrypt(json.dumps(content, sort_keys=True).encode())
 
-    def open(self, sealed: bytes) -> dict[str, Any]:
+    def open(self, sealed: bytes | memoryview) -> dict[str, Any]:
         """Decrypt; raises ConfigError when none of the keys fits."""
         try:
             content: dict[str, Any] = json.loads(self._fernet.decrypt(bytes(sealed)))

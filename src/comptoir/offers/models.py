@@ -86,16 +86,15 @@ class Offer(models.Model):
     told = models.DecimalField(max_digits=14, decimal_places=3, null=True)
     told_at = models.DateTimeField(null=True)
     told_run = models.BigIntegerField(null=True)
-    wanted = models.DecimalField(max_digits=14, decimal_places=3, null=True)  # level at the last drain, for lists
     is_waiting = models.BooleanField(default=True)
     waiting_since = models.DateTimeField(null=True)
     touched = models.BigIntegerField(default=0)
     is_active = models.BooleanField(default=True)  # False: no longer listed there, or not pushed
     refusals = models.PositiveSmallIntegerField(default=0)  # in a row; each makes it wait longer
     not_before = models.DateTimeField(null=True)
-    unshipped = models.DecimalField(
+    staged_units = models.DecimalField(
         max_digits=14, decimal_places=3, default=0
-    )  # physical figures: units the shop still subtracts
+    )  # of sales not accepted yet, see levels
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["point", "listing"], name="offer_once")]
