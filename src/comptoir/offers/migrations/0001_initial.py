@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0001_initial"),
         ("channels", "0001_initial"),
-        ("inventory", "0002_initial"),
+        ("inventory", "0001_initial"),
     ]
 
     operations = [
