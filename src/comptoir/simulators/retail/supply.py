@@ -18,9 +18,6 @@ PAGES_AT = time(5, 0)
 OPENING_AT = time(5, 30)
 WEEKLY_AT = time(6, 0)
 
-OPENING_DAYS = 5
-OPENING_CAP = 1000
-
 _SIX_PLACES = Decimal("0.000001")
 
 
@@ -37,7 +34,7 @@ class _Code:
     first_seen: int  # number of the trading day
     is_untidy: bool
     first_sold: int | None = None
-    opening: int = 0
+    sold_in_week: Counter[tuple[int, int]] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
     sold_names: Counter[str] = field(default_factory=Counter)
     prices: Counter[Decimal] = field(default_factory=Counter)
@@ -47,6 +44,12 @@ class _Code:
         if not self.is_untidy:
             return self.first_seen
         return None if self.first_sold is None else self.first_sold + 1
+
+    @property
+    def opening(self) -> int:
+        """What it sold in its second busiest week: the busiest one surprises the house."""
+        busiest = self.sold_in_week.most_common(2)
+        return busiest[1][1] if len(busiest) == 2 else 0
 
     @property
     def name(self) -> str:
@@ -115,13 +118,11 @@ class Survey:
                     code.sold_names[row.description] += 1
             if moves_goods and row.kind is Kind.GOODS:
                 outflow.sold[row.key] += row.quantity
-                if number < code.first_sold + OPENING_DAYS:
-                    code.opening += row.quantity
+                code.sold_in_week[_week(self._days[number])] += row.quantity
 
     def _make_pages(self) -> list[ProductPage]:
         pages = []
         for code in self._codes.values():
-            code.opening = min(code.opening, OPENING_CAP)
             if code.kind is Kind.GOODS:
                 day = code.page_day
             elif code.kind not in (Kind.DISCOUNT, Kind.UNKNOWN) and code.first_sold is not None:

@@ -1,0 +1,136 @@
+"""What every double of a channel is: a WSGI application over a state, with a clock, faults, counters and a control door."""
+
+from __future__ import annotations
+
+import json
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from comptoir.simulators.clock import Clock
+from comptoir.simulators.counters import Counters
+from comptoir.simulators.exchange import Answer, ConnectionCut, Environ, NoAnswer, Request, StartResponse
+from comptoir.simulators.faults import BEFORE_THE_EFFECT, Faults, instead, spoil
+
+DOOR = "/_simulator"
+
+
+class Simulator(ABC):
+    """A subclass answers requests and offers actions; the harness does the rest."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.clock = Clock()
+        self.faults = Faults(seed=seed)
+        self.counters = Counters()
+        #: one request at a time touches the state, as one database would make it look
+        self.lock = threading.RLock()
+
+    @abstractmethod
+    def answer(self, request: Request, fault: str) -> Answer:
+        """Answer as the service would, effects and counts included; `fault` names what will hide this answer, or ''."""
+
+    @abstractmethod
+    def act(self, action: str, arguments: dict[str, Any]) -> Any:
+        """Do what a merchant or a buyer does in the shop; the result goes out as JSON."""
+
+    @abstractmethod
+    def dump(self) -> dict[str, Any]:
+        """The state that tests compare with, as JSON."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a client needs to connect, printed when the simulator is started as a process."""
+        return {"kind": self.kind}
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files."""
+
+    def wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """The WSGI application: faults around the answer, or the control door."""
+        request = Request.from_environ(environ)
+        if request.path == DOOR or request.path.startswith(DOOR + "/"):
+            return self._door(request).start(start_response)
+        self.counters.asked()
+        fault = self.faults.take(request)
+        if fault is None:
+            return self._answer(request, "").start(start_response)
+        self.counters.spoiled(fault.kind)
+        if fault.kind in BEFORE_THE_EFFECT:
+            return instead(fault).start(start_response)
+        return spoil(fault, self._answer(request, fault.kind)).start(start_response)
+
+    def _answer(self, request: Request, fault: str) -> Answer:
+        with self.lock:
+            return self.answer(request, fault)
+
+    def _door(self, request: Request) -> Answer:
+        """The control door: JSON, outside the imitated API, never counted."""
+        try:
+            content = self._control(request)
+        except (KeyError, ValueError, TypeError, LookupError) as problem:
+            return _json(400, {"error": f"{type(problem).__name__}: {problem}"})
+        return _json(404, {"error": f"no {request.method} {request.path}"}) if content is None else _json(200, content)
+
+    def _control(self, request: Request) -> Any:
+        what = request.path.removeprefix(DOOR).strip("/")
+        given = json.loads(request.body) if request.body else {}
+        since = int(request.parameter("since") or 0)
+        match request.method, what:
+            case "GET", "":
+                return {**self.describe(), "now": self.clock.now().isoformat()}
+            case "GET", "counters":
+                return self.counters.as_dict()
+            case "GET", "log":
+                return [written.as_dict() for written in self.counters.log if written.seq > since]
+            case "GET", "served":
+                wanted = request.parameter("resource")
+                return [
+                    asdict(entry)
+                    for entry in list(self.counters.served)
+                    if entry.seq > since and wanted in (None, entry.resource)
+                ]
+            case "GET", "faults":
+                return [{**asdict(rule), "body": rule.body.decode("latin-1")} for rule in self.faults.rules]
+            case "POST", "faults":
+                if isinstance(given.get("body"), str):
+                    given["body"] = given["body"].encode()
+                self.faults.add(given.pop("kind"), **given)
+                return {"rules": len(self.faults.rules)}
+            case "DELETE", "faults":
+                self.faults.clear()
+                return {"rules": 0}
+            case "POST", "clock":
+                if "set" in given:
+                    self.clock.set(datetime.fromisoformat(given["set"]))
+                if "advance_seconds" in given:
+                    self.clock.advance(timedelta(seconds=given["advance_seconds"]))
+                if given.get("release"):
+                    self.clock.release()
+                return {"now": self.clock.now().isoformat()}
+            case "POST", "act":
+                arguments = dict(given)
+                with self.lock:
+                    return {"result": self.act(arguments.pop("action"), arguments)}
+            case "GET", "state":
+                with self.lock:
+                    return self.dump()
+        return None
+
+
+def query_text(request: Request) -> str:
+    """The query of a request, for logs."""
+    return urlencode(request.query, safe="[]|,:%")
+
+
+def _json(status: int, content: Any) -> Answer:
+    body = json.dumps(content, default=str).encode()
+    return Answer(status, {"Content-Type": "application/json"}, body)
+
+
+__all__ = ["DOOR", "Answer", "ConnectionCut", "NoAnswer", "Request", "Simulator", "query_text"]
