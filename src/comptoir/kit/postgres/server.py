@@ -195,7 +195,10 @@ def remove(folder: Path) -> None:
                 shutil.rmtree(_short_socket_dir(real), ignore_errors=True)
                 if home.is_symlink():
                     shutil.rmtree(real)
-            shutil.rmtree(folder)
+            # Under another name first, so that who waits for its turn finds no folder instead of half of one.
+            doomed = folder.with_name(f"{folder.name}.removed-{secrets.token_hex(4)}")
+            folder.rename(doomed)
+            shutil.rmtree(doomed)
         finally:
             os.close(hold)
 
