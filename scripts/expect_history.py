@@ -44,8 +44,6 @@ OUTCOMES = ("accepted", "cancelled", "staged_unpaid", "staged_unknown_sku", "ski
 
 PENNY = Decimal("0.01")
 ZERO = Decimal(0)
-OPENING_DAYS = 5
-OPENING_CAP = 1000
 
 Money = Decimal
 
@@ -299,6 +297,7 @@ class Code:
     untidy: bool  # first seen without a description
     first_sale: str = ""
     page_day: str = ""  # "" = the shop never makes a page
+    weeks: Counter[tuple[int, int]] = field(default_factory=Counter)  # units sold
     opening: int = 0
 
 
@@ -313,10 +312,11 @@ def survey_codes(invoices: list[Invoice], trading_days: list[str], place: dict[s
                 code = codes[line.code] = Code(invoice.day, line.description in {"", "?"})
             if invoice.kind == "order":
                 code.first_sale = code.first_sale or invoice.day
-                if place[invoice.day] < place[code.first_sale] + OPENING_DAYS and needs_goods(invoice):
-                    code.opening += line.quantity
+                if needs_goods(invoice):
+                    code.weeks[iso_week(invoice.day)] += line.quantity
     for code in codes.values():
-        code.opening = min(code.opening, OPENING_CAP)
+        busiest = sorted(code.weeks.values(), reverse=True)
+        code.opening = busiest[1] if len(busiest) > 2 else max(busiest, default=0)
         code.page_day = code.first_day
         if code.untidy:
             after = place[code.first_sale] + 1 if code.first_sale else len(trading_days)
