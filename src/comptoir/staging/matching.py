@@ -1,0 +1,55 @@
+"""What must be known to examine a page of sales, gathered in a few statements for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from comptoir.channels.records import Sale
+from comptoir.commerce.orders import rounding
+from comptoir.kit import sql
+from comptoir.offers import queries as offers
+from comptoir.staging.checks import Known
+
+
+def gather(channel: int, sales: Sequence[Sale]) -> Known:
+    """Links, SKUs, barcodes, points and mappings that this page could need."""
+    listings = sorted({line.listing for sale in sales for line in sale.lines if line.listing})
+    skus = sorted({line.sku.lower() for sale in sales for line in sale.lines if line.sku})
+    barcodes = sorted({line.barcode for sale in sales for line in sale.lines if line.barcode})
+    by_listing = offers.linked(channel, listings)
+    by_sku: dict[str, int] = dict(
+        sql.rows("SELECT lower(sku), id FROM catalog_variant WHERE lower(sku) = ANY(%s)", [skus]) if skus else []
+    )
+    remembered = sql.rows(
+        "SELECT lower(external_id), ours::bigint FROM offers_mapping WHERE channel_id = %s AND kind = 'sku' AND ours <> ''"
+        " AND lower(external_id) = ANY(%s)",
+        [channel, skus],
+    )
+    by_sku.update(remembered)  # what a person said of this channel's SKU goes before a SKU of ours that looks alike
+    by_barcode: dict[str, int] = dict(
+        sql.rows("SELECT code, variant_id FROM catalog_barcode WHERE code = ANY(%s)", [barcodes]) if barcodes else []
+    )
+    variants = sorted({*by_listing.values(), *by_sku.values(), *by_barcode.values()})
+    points = offers.points(channel)
+    return Known(
+        by_listing=by_listing,
+        by_sku=by_sku,
+        by_barcode=by_barcode,
+        units=dict(sql.rows("SELECT id, unit FROM catalog_variant WHERE id = ANY(%s)", [variants]) if variants else []),
+        points=points,
+        counting_since=dict(
+            sql.rows("SELECT id, stock_initialised_at FROM offers_sellingpoint WHERE channel_id = %s", [channel])
+        ),
+        statuses=offers.mapped(channel, "status"),
+        carriers=offers.mapped(channel, "carrier"),
+        explain=explained,
+    )
+
+
+def explained(sale: Sale) -> Decimal | None:
+    """The difference between the channel's total and its parts where its rounding mode explains it; None where not."""
+    found = rounding.explain(
+        sale.total, sale.lines, [charge.amount for charge in sale.charges], sale.currency, sale.rounding.value
+    )
+    return found.difference if isinstance(found, rounding.Explained) else None
