@@ -1,0 +1,173 @@
+"""Turn staged sales that are ready into orders, a page at a time. Repeatable: accepting twice gives the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from comptoir.channels.models import Channel
+from comptoir.channels.records import ChargeKind, Sale, sale_from_json, to_json
+from comptoir.commerce.orders import actions as orders
+from comptoir.commerce.orders.records import Intake, NewCharge, NewLine, NewOrder, NewPayment, Placed
+from comptoir.kit import sql
+from comptoir.kit.actor import Actor
+from comptoir.staging import matching
+from comptoir.staging.actions import Found, source
+from comptoir.staging.checks import Examined, examine
+from comptoir.staging.models import State
+from comptoir.staging.rules import Rule
+
+PAGE = 100
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What became of a page of ready rows."""
+
+    looked_at: int = 0
+    placed: list[Placed] = field(default_factory=list)
+    back_to_repair: int = 0
+    findings: list[Found] = field(default_factory=list)
+    resolved: list[str] = field(default_factory=list)
+
+
+def channels_ready(channels: Sequence[int]) -> set[int]:
+    """Which of these channels have sales to accept now: by themselves, or because a person said yes."""
+    return {
+        row[0]
+        for row in sql.rows(
+            "SELECT c.id FROM channels_channel c WHERE c.id = ANY(%s) AND EXISTS (SELECT 1 FROM staging_stagedsale s"
+            " WHERE s.channel_id = c.id AND s.state = 'ready' AND (c.accepts_by_itself OR s.is_approved))",
+            [list(channels)],
+        )
+    }
+
+
+def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -> Accepted:
+    """Place the next ready sales as orders, oldest first, and reserve for them. Each is examined once more: mappings and
+    products may have changed since it was staged."""
+    result = Accepted()
+    rows = sql.rows(
+        "SELECT id, external_id, sale, repairs FROM staging_stagedsale WHERE channel_id = %s AND state = 'ready'"
+        " AND (%s OR is_approved) ORDER BY placed_at, id LIMIT %s FOR UPDATE SKIP LOCKED",
+        [channel.pk, channel.accepts_by_itself, limit],
+    )
+    if not rows:
+        return result
+    result.looked_at = len(rows)
+    sales = [sale_from_json(row[2]) for row in rows]
+    known = matching.gather(channel.pk, sales)
+    new: list[NewOrder] = []
+    for (_, _, _, repairs), sale in zip(rows, sales, strict=True):
+        found = examine(sale, known, repairs, at=at)
+        if found.state is State.READY:
+            new.append(_order(channel, sale, found))
+        else:
+            _send_back(channel.pk, sale, found.anomalies, found.state, result)
+    placed = orders.place(new, at=at, actor=actor)
+    for one in placed:
+        if one.refusal is not None and one.external_id is not None:
+            sale = next(sale for sale in sales if sale.external_id == one.external_id)
+            anomaly = {"code": "not_enough", "line": "", "facts": _plain(one.refusal.facts)}
+            _send_back(channel.pk, sale, [anomaly], State.REPAIR, result)
+        else:
+            result.placed.append(one)
+            result.resolved.append(f"sale:{one.external_id}")
+    sql.execute(
+        'UPDATE staging_stagedsale SET state = %s, "order" = s.placed, accepted_at = %s, next_look_at = NULL, anomalies = %s'
+        " FROM unnest(%s::text[], %s::bigint[]) AS s (external, placed)"
+        " WHERE channel_id = %s AND external_id = s.external",
+        [
+            State.ACCEPTED.value,
+            at,
+            sql.Jsonb([]),
+            [one.external_id for one in result.placed],
+            [one.order for one in result.placed],
+            channel.pk,
+        ],
+    )
+    return result
+
+
+def _send_back(channel: int, sale: Sale, anomalies: list[dict[str, object]], state: State, result: Accepted) -> None:
+    sql.execute(
+        "UPDATE staging_stagedsale SET state = %s, anomalies = %s WHERE channel_id = %s AND external_id = %s",
+        [state.value, sql.Jsonb(anomalies), channel, sale.external_id],
+    )
+    result.back_to_repair += 1
+    for anomaly in anomalies:
+        facts = {"number": sale.number, **dict(anomaly["facts"])}  # type: ignore[call-overload]  # facts is a dict
+        result.findings.append(Found(str(anomaly["code"]), f"sale:{sale.external_id}", "error", facts))
+
+
+def _plain(facts: dict[str, object]) -> dict[str, object]:
+    return {key: item if isinstance(item, str | int | bool | list | dict) else str(item) for key, item in facts.items()}
+
+
+_INTAKE = {
+    Rule.VALID: Intake.VALID,
+    Rule.INVOICE: Intake.INVOICE,
+    Rule.CANCEL: Intake.CANCEL,
+    Rule.HOLD: Intake.HOLD,
+    Rule.COMPLETE: Intake.COMPLETE,
+    Rule.HISTORY: Intake.HISTORY,
+}
+
+
+def _order(channel: Channel, sale: Sale, found: Examined) -> NewOrder:
+    """A sale that passed every check, as the business takes it."""
+    if found.rule is None or found.point is None:
+        raise ValueError(f"sale {sale.external_id} is not ready")
+    charges = [NewCharge(kind=one.kind.value, amount=one.amount, name=one.name, tax=one.tax) for one in sale.charges]
+    if found.rounding:
+        charges.append(NewCharge(kind=ChargeKind.ROUNDING.value, amount=found.rounding))
+    return NewOrder(
+        intake=_INTAKE[found.rule],
+        channel=channel.pk,
+        external_id=sale.external_id,
+        external_number=sale.number,
+        external_status=sale.status,
+        meaning=sale.state.value,
+        selling_point=found.point.id,
+        currency=sale.currency,
+        rate=sale.rate,
+        total=sale.total,
+        total_tax=sale.total_tax,
+        placed_at=sale.placed_at,
+        warehouses=found.point.warehouses,
+        lines=tuple(
+            NewLine(
+                name=line.name,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                total=line.total,
+                kind=line.kind.value,
+                variant=found.variants.get(line.external_id),
+                external_id=line.external_id,
+                sku=line.sku,
+                tax_rate=line.tax_rate,
+                tax=line.tax,
+                discount=line.discount,
+                refunded=line.refunded,
+            )
+            for line in sale.lines
+        ),
+        charges=tuple(charges),
+        payments=tuple(
+            NewPayment(
+                method=one.method, amount=one.amount, label=one.label, reference=one.reference, paid_at=one.paid_at
+            )
+            for one in sale.payments
+        ),
+        carrier=found.carrier,
+        carrier_name=sale.carrier_name,
+        payment_name=sale.payment_name,
+        buyer=to_json(sale.buyer),
+        billing=to_json(sale.billing) if sale.billing else None,
+        shipping=to_json(sale.shipping) if sale.shipping else None,
+        pickup_point=sale.pickup_point,
+        note=sale.note,
+        hold_reason=str(sale.status_name or sale.status) if found.rule is Rule.HOLD else "",
+        releases=(source(channel.pk, sale.external_id),),
+    )
