@@ -68,6 +68,7 @@ def opened(
         may_write=(lambda: may_write(row.pk)) if writes else (lambda: False),
         pace=SharedPace(connector.pace.key or f"channel:{row.pk}", connector.pace),
         live=live,
+        fates=connector.fates,
         secrets=secrets,
         limits=Limits(concurrency=connector.pace.concurrency),
         observer=observer,
