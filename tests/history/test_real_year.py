@@ -4,6 +4,7 @@ and a plain stock model shows that the deliveries leave backorders, partial ship
 
 import csv
 import gzip
+import re
 import sqlite3
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -346,3 +347,13 @@ def test_the_year_shows_backorders_partial_shipments_and_later_fills(year: Retai
     check_supply(stock, accepted, report)
     # Most orders still leave in one piece on their day, or the year would show nothing but shortage.
     assert stock.counts["backordered"] < stock.counts["accepted"] / 3
+
+
+def test_the_page_that_explains_the_year_has_its_numbers(report: dict[str, Any]) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/explanation/real-year.md"
+    shown = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([-\d,.]+) \|", page.read_text(), re.MULTILINE)
+    assert len(shown) == 29
+    for name, count, amount in shown:
+        tables = [report["totals"][table].get(name) for table in ("classes", "fates", "kinds", "outcomes")]
+        numbers = [(row.get("lines", row.get("invoices")), Decimal(row["amount"])) for row in tables if row]
+        assert (int(count.replace(",", "")), Decimal(amount.replace(",", ""))) in numbers, name
