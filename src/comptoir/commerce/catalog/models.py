@@ -1,5 +1,6 @@
 """Products and variants, their prices, pictures and owners. A variant is what is stocked and counted."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -43,6 +44,9 @@ class Product(models.Model):
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [GinIndex(OpClass(Lower("name"), name="gin_trgm_ops"), name="product_name_search")]
+
 
 class Variant(models.Model):
     """What is stocked and counted. SKU is unique whatever its case: shops and people do not tell `15056BL` from `15056bl`."""
@@ -76,6 +80,7 @@ class Variant(models.Model):
             ),
             models.CheckConstraint(condition=~Q(alias_of=models.F("id")), name="variant_not_its_own_alias"),
         ]
+        indexes = [GinIndex(OpClass(Lower("sku"), name="gin_trgm_ops"), name="variant_sku_search")]
 
 
 class Barcode(models.Model):

@@ -1,7 +1,8 @@
 """Where stock is counted: an append-only ledger, kept levels, promises, holds and what waits for goods.
 
 Lock order, the only one: levels by (variant, warehouse) first, in one statement; then reservations, backorders and
-holds of those variants. Orders and shipments lock their own rows before they come here.
+holds of those variants, which nobody changes without that lock. Orders and shipments lock their own rows before they
+come here, and call one stock action per transaction (a page of rows at once): two calls would lock in two orders.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -43,6 +44,8 @@ class Movement(models.Model):
     from_warehouse = models.ForeignKey(Warehouse, null=True, on_delete=models.PROTECT, related_name="+")
     to_warehouse = models.ForeignKey(Warehouse, null=True, on_delete=models.PROTECT, related_name="+")
     quantity = models.DecimalField(max_digits=14, decimal_places=3)
+    from_balance = models.DecimalField(max_digits=14, decimal_places=3, null=True)  # on hand there, afterwards
+    to_balance = models.DecimalField(max_digits=14, decimal_places=3, null=True)
     reason = models.CharField(max_length=12, choices=Reason.choices)
     reference = models.CharField(max_length=160, unique=True)  # "shipment:12:34"
     comment = models.CharField(max_length=255, blank=True)
@@ -67,6 +70,20 @@ class Movement(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["variant", "-id"]), models.Index(fields=["-at", "-id"])]
+
+
+class Tally(models.Model):
+    """What was found on a shelf, kept even where it agreed and nothing moved: the same reference twice is one count."""
+
+    reference = models.CharField(max_length=160, unique=True)
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="+")
+    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    expected = models.DecimalField(max_digits=14, decimal_places=3)  # on hand before it
+    found = models.DecimalField(max_digits=14, decimal_places=3)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["variant", "-id"])]
 
 
 class Level(models.Model):
