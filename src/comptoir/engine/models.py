@@ -25,11 +25,12 @@ class Flow(models.Model):
     timezone = models.CharField(max_length=48, default="UTC")
     next_at = models.DateTimeField(null=True)
     cursor = models.JSONField(default=dict)
-    wanted_at = models.DateTimeField(null=True)  # a fact asks for a run: cleared when one starts
-    wanted_by = models.CharField(max_length=10, blank=True)  # trigger of that run
+    wanted_at = models.DateTimeField(null=True)  # asked for while a run was under way: cleared when the next starts
+    wanted_by = models.CharField(max_length=10, blank=True)  # trigger of that next run
     empty_runs = models.PositiveIntegerField(default=0)  # runs that saw nothing, collapsed
     empty_at = models.DateTimeField(null=True)
     failures = models.PositiveSmallIntegerField(default=0)  # in a row: waits grow
+    waits_until = models.DateTimeField(null=True)  # after a failure: nothing starts before, and then something does
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["channel", "kind"], name="flow_once_per_channel")]
@@ -75,7 +76,11 @@ class Run(models.Model):
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.NONE, blank=True)
     attempt = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=80, blank=True)
-    heartbeat_at = models.DateTimeField(null=True)  # SQL now(): technical
+    heartbeat_at = models.DateTimeField(null=True)  # SQL now(): its worker lives, or it was handed to the queue
+    stalls = models.PositiveSmallIntegerField(
+        default=0
+    )  # starts since the last checkpoint: a run that only dies is given up
+    not_before = models.DateTimeField(null=True)  # queued again after "try later": business time
     seen = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
@@ -140,6 +145,9 @@ class Finding(models.Model):
         ]
         indexes = [
             models.Index(fields=["severity", "-last_at"], condition=Q(closed_at__isnull=True), name="finding_open"),
+            models.Index(
+                fields=["channel", "subject"], condition=Q(closed_at__isnull=True), name="finding_open_subject"
+            ),
             models.Index(fields=["-last_at", "-id"]),
         ]
 

@@ -1,0 +1,194 @@
+"""The journal of effects that are not idempotent: intention, call, outcome.
+
+The intention is written in the business transaction; that a call begins is committed before it begins; the outcome is
+part of a checkpoint. An effect found as *called* may have had its effect: the channel is asked before it is repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from comptoir.channels.errors import ChannelError, NotUnderstood, Refused, TryLater, Unknown
+from comptoir.channels.records import Answer, Fate
+from comptoir.engine import ending, retry
+from comptoir.engine.errors import Fenced
+from comptoir.engine.models import EffectState, Severity
+from comptoir.kit import clock, sql
+
+if TYPE_CHECKING:
+    from comptoir.engine.runs import RunContext
+
+FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0
+#: Seconds between the committed intention to call and the call, after which the fence is looked at again: this process
+#: may have been stopped in between.
+SURE_FOR = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An effect to bring about now. `must_ask`: it was called before and its answer is not known."""
+
+    id: int
+    kind: str
+    key: str
+    subject: str
+    facts: Mapping[str, Any]
+    calls: int
+    must_ask: bool
+
+
+def want(channel: int, kind: str, key: str, subject: str, facts: Mapping[str, Any], *, at: datetime) -> bool:
+    """Write the intention, in the business transaction; False where it is already there."""
+    return bool(
+        sql.execute(
+            "INSERT INTO engine_effect (channel_id, kind, key, subject, facts, state, attempt, reason, calls, wanted_at)"
+            " VALUES (%s, %s, %s, %s, %s, 'wanted', 0, '', 0, %s) ON CONFLICT (channel_id, kind, key) DO NOTHING",
+            [channel, kind, key, subject, ending.json(facts), at],
+        )
+    )
+
+
+def waiting(kind: str, channels: list[int], *, at: datetime) -> set[int]:
+    """Which of these channels have effects to bring about now: the facts of a flow that tells them."""
+    return {
+        row[0]
+        for row in sql.rows(
+            "SELECT c FROM unnest(%s::bigint[]) AS c WHERE EXISTS (SELECT FROM engine_effect"
+            " WHERE channel_id = c AND kind = %s AND state IN ('wanted', 'called') AND (next_at IS NULL OR next_at <= %s))",
+            [channels, kind, at],
+        )
+    }
+
+
+def take(run: RunContext, channel: int, kind: str, limit: int) -> list[Taken]:
+    """What is to be told now, oldest first."""
+    return [
+        Taken(row[0], row[1], row[2], row[3], row[4], row[5], row[6] == EffectState.CALLED)
+        for row in sql.rows(
+            "SELECT id, kind, key, subject, facts, calls, state FROM engine_effect WHERE channel_id = %s AND kind = %s"
+            " AND state IN ('wanted', 'called') AND (next_at IS NULL OR next_at <= %s) ORDER BY id LIMIT %s",
+            [channel, kind, clock.now(), limit],
+        )
+    ]
+
+
+def calling(run: RunContext, effect: Taken) -> None:
+    """Commit that a call begins. Raises Fenced where this attempt no longer counts, or somebody else finished it."""
+    if run.is_in_checkpoint:
+        raise RuntimeError("that a call begins is committed by itself, not within a checkpoint")
+    with transaction.atomic():
+        if not sql.execute(
+            "WITH mine AS (SELECT id, attempt FROM engine_run WHERE id = %s AND attempt = %s AND status = 'running' FOR UPDATE)"
+            " UPDATE engine_effect e SET state = 'called', run_id = mine.id, attempt = mine.attempt, calls = e.calls + 1,"
+            " called_at = %s FROM mine WHERE e.id = %s AND e.state IN ('wanted', 'called')",
+            [run.id, run.attempt, clock.now(), effect.id],
+        ):
+            raise Fenced(run=run.id, attempt=run.attempt, effect=effect.id)
+
+
+def finish(run: RunContext, effect: Taken, state: EffectState, reason: str = "") -> None:
+    """What became of it, inside a checkpoint."""
+    _inside(run)
+    sql.execute(
+        "UPDATE engine_effect SET state = %s, reason = %s, finished_at = %s, next_at = NULL, run_id = %s WHERE id = %s"
+        " AND state IN ('wanted', 'called')",
+        [str(state), reason[:500], run.at, run.id, effect.id],
+    )
+
+
+def put_off(run: RunContext, effect: Taken, state: EffectState, reason: str, *, wait: float | None = None) -> None:
+    """It is still to be told, later each time: as WANTED where nothing was done, as CALLED where that is not known."""
+    _inside(run)
+    seconds = max(retry.wait(effect.calls + 1, first=FIRST_WAIT, longest=LONGEST_WAIT), wait or 0.0)
+    sql.execute(
+        "UPDATE engine_effect SET state = %s, reason = %s, next_at = %s WHERE id = %s AND state IN ('wanted', 'called')",
+        [str(state), reason[:500], run.at + timedelta(seconds=seconds), effect.id],
+    )
+
+
+def tell(
+    run: RunContext,
+    effect: Taken,
+    call: Callable[[], Answer],
+    ask: Callable[[], bool],
+    *,
+    then: Callable[[Fate, str], None] | None = None,
+) -> Fate:
+    """Bring one effect about: intention, call, outcome. `then` books what follows, in the outcome's checkpoint.
+
+    Counts it (changed, unchanged where the channel already had it, failed, parked) and keeps a finding on its subject.
+    Fates that concern the whole channel are raised on, after the journal is put right.
+    """
+    run.stop_if_asked()
+    if effect.must_ask and ask():
+        _done(run, effect, then, changed=0, unchanged=1)
+        return Fate.DONE
+    calling(run, effect)
+    begun = time.monotonic()
+    try:
+        if time.monotonic() - begun > SURE_FOR:
+            run.check_fence()
+        answer = call()
+    except Unknown as error:
+        _unknown(run, effect, str(error), error.wait, then)
+        return Fate.UNKNOWN
+    except Refused as error:
+        _refused(run, effect, str(error), then)
+        return Fate.REFUSED
+    except NotUnderstood:
+        raise  # they answered, and we cannot say what: it stays called, so that they are asked next time
+    except ChannelError as error:
+        with run.checkpoint():  # it did not get there
+            wait = error.wait if isinstance(error, TryLater) else None
+            put_off(run, effect, EffectState.WANTED, str(error), wait=wait)
+        raise
+    match answer.fate:
+        case Fate.DONE:
+            _done(run, effect, then, changed=1, unchanged=0)
+        case Fate.REFUSED:
+            _refused(run, effect, answer.reason, then)
+        case _:
+            _unknown(run, effect, answer.reason, None, then)
+    return answer.fate
+
+
+def _done(
+    run: RunContext, effect: Taken, then: Callable[[Fate, str], None] | None, *, changed: int, unchanged: int
+) -> None:
+    with run.checkpoint():
+        finish(run, effect, EffectState.DONE)
+        run.count(seen=1, changed=changed, unchanged=unchanged)
+        run.resolved([effect.subject], [f"{effect.kind}_refused", f"{effect.kind}_unknown"])
+        if then is not None:
+            then(Fate.DONE, "")
+
+
+def _refused(run: RunContext, effect: Taken, reason: str, then: Callable[[Fate, str], None] | None) -> None:
+    with run.checkpoint():
+        finish(run, effect, EffectState.REFUSED, reason)
+        run.count(seen=1, failed=1)
+        run.found(f"{effect.kind}_refused", effect.subject, Severity.ERROR, reason=reason, key=effect.key)
+        if then is not None:
+            then(Fate.REFUSED, reason)
+
+
+def _unknown(
+    run: RunContext, effect: Taken, reason: str, wait: float | None, then: Callable[[Fate, str], None] | None
+) -> None:
+    with run.checkpoint():
+        put_off(run, effect, EffectState.CALLED, reason, wait=wait)
+        run.count(seen=1, parked=1)
+        run.found(f"{effect.kind}_unknown", effect.subject, Severity.RETRY, reason=reason, key=effect.key)
+        if then is not None:
+            then(Fate.UNKNOWN, reason)
+
+
+def _inside(run: RunContext) -> None:
+    if not run.is_in_checkpoint:
+        raise RuntimeError("what became of an effect is written inside a checkpoint")
