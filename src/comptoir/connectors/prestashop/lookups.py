@@ -37,7 +37,7 @@ class Lookups:
 
     def __init__(self, client: PrestaShopClient) -> None:
         self._client = client
-        self._carriers: dict[int, wire.Carrier | None] = {}
+        self._asked_again: set[tuple[str, int]] = set()
         self._option_values: dict[int, wire.OptionValue] = {}
         self._kinds: dict[int, wire.Product] = {}
 
@@ -115,6 +115,24 @@ class Lookups:
     @cached_property
     def carriers(self) -> dict[int, wire.Carrier]:
         return self.table("carriers", wire.Carrier)
+
+    def carrier(self, identity: int) -> wire.Carrier | None:
+        """A carrier; each edit in the shop makes a new id, so one that we do not know is asked for again, once."""
+        if identity and identity not in self.carriers and self._first_time("carriers", identity):
+            del self.carriers
+        return self.carriers.get(identity)
+
+    def knows_state(self, identity: int) -> bool:
+        """Whether a state is known; merchants add states while we read, so the list is read again, once for each."""
+        if identity and identity not in self.states and self._first_time("states", identity):
+            del self.states
+        return identity in self.states
+
+    def _first_time(self, table: str, identity: int) -> bool:
+        if (table, identity) in self._asked_again:
+            return False
+        self._asked_again.add((table, identity))
+        return True
 
     @cached_property
     def shops(self) -> dict[int, wire.Shop]:

@@ -130,6 +130,7 @@ class _Around:
     def of(self, order: wire.Order) -> mapping.SaleContext:
         """What one order needs."""
         lookups = self._lookups
+        lookups.knows_state(order.current_state)
         return mapping.SaleContext(
             zone=lookups.zone,
             states=states(lookups),
@@ -139,7 +140,7 @@ class _Around:
             payments=self._payments.get(order.reference[:REFERENCE], ()),
             carriers=self._carriers.get(order.id, ()),
             messages=self._messages.get(order.id, ()),
-            carrier=lookups.carriers.get(order.id_carrier) if order.id_carrier else None,
+            carrier=lookups.carrier(order.id_carrier),
             billing=self._address(order.id_address_invoice),
             shipping=self._address(order.id_address_delivery),
             customer=self._customers.get(order.id_customer),

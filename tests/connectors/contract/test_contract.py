@@ -1,0 +1,205 @@
+"""What every connector must do, whichever shop is behind it. It runs over every card against its simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from comptoir import connectors
+from comptoir.channels import connector as cards
+from comptoir.channels.errors import NotLetIn, NotUnderstood, TryLater, WritesRefused
+from comptoir.channels.records import Page
+
+READINGS = ("sales", "products", "stock")
+MOST_PAGES = 500
+
+
+def start_reading(client: cards.OpenedClient, what: str, cursor: dict[str, Any]) -> Iterator[Page[Any]]:
+    if what == "sales":
+        return client.sales.changed_since(cursor, start=None)
+    if what == "products":
+        return client.products.everything(cursor)
+    return client.stock.figures(cursor)
+
+
+def a_client(bench: Any, what: str) -> cards.OpenedClient:
+    card = connectors.find(bench.kind)
+    assert card is not None
+    if what not in card.abilities:
+        pytest.skip(f"{bench.kind} has no {what}")
+    return bench.open()
+
+
+def read_all(pages: Iterator[Page[Any]]) -> list[Page[Any]]:
+    found: list[Page[Any]] = []
+    for page in pages:
+        found.append(page)
+        assert len(found) < MOST_PAGES, "the paging does not end"
+    return found
+
+
+def items_of(pages: list[Page[Any]]) -> dict[str, Any]:
+    return {getattr(item, "external_id", None) or item.ref: item for page in pages for item in page.items}
+
+
+def fill(bench: Any, what: str) -> None:
+    if what == "sales":
+        bench.sell(120)
+    else:
+        bench.add_products(120 if what == "products" else 1100)
+
+
+def test_a_card_fills_exactly_the_abilities_that_it_names(bench: Any) -> None:
+    card = connectors.find(bench.kind)
+    assert card is not None
+    client = bench.open()
+    filled = {name for name in client.__dataclass_fields__ if getattr(client, name) is not None} - {"probe"}
+    assert filled == card.abilities
+    assert any(field.secret for field in card.fields)
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_paging_ends_and_what_is_seen_is_what_was_on_the_wire(bench: Any, what: str) -> None:
+    fill(bench, what)
+    client = a_client(bench, what)
+    bench.forget_served()
+    pages = read_all(start_reading(client, what, {}))
+    seen = [one for page in pages for one in page.seen]
+    assert len(pages) > 1
+    assert len(seen) == len(set(seen))
+    assert set(seen) == bench.served(what)
+    assert set(items_of(pages)) <= set(seen)
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_a_reading_resumes_from_the_cursor_of_every_page(bench: Any, what: str) -> None:
+    fill(bench, what)
+    whole = read_all(start_reading(a_client(bench, what), what, {}))
+    kept: list[Page[Any]] = []
+    cursor: dict[str, Any] = {}
+    for _ in range(MOST_PAGES):  # killed after each page: a new client starts from the cursor kept with it
+        page = next(start_reading(a_client(bench, what), what, cursor), None)
+        if page is None or page.cursor == cursor:
+            break
+        kept.append(page)
+        cursor = msgspec.json.decode(msgspec.json.encode(page.cursor))
+        if len(kept) >= len(whole):
+            break
+    assert items_of(kept) == items_of(whole)
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_a_crash_before_a_page_is_kept_reads_it_again(bench: Any, what: str) -> None:
+    fill(bench, what)
+    first = next(start_reading(a_client(bench, what), what, {}))
+    again = next(start_reading(a_client(bench, what), what, {}))
+    assert items_of([first]) == items_of([again])
+    assert first.cursor == again.cursor
+
+
+def test_sales_placed_and_changed_while_we_read_are_not_missed(bench: Any) -> None:
+    expected = set(bench.sell(120))
+    client = a_client(bench, "sales")
+    found: set[str] = set()
+    cursor: dict[str, Any] = {}
+    for page in client.sales.changed_since({}, start=None):
+        found |= {sale.external_id for sale in page.items}
+        cursor = page.cursor
+        expected |= set(bench.sell(3))
+    for page in client.sales.changed_since(cursor, start=None):
+        found |= {sale.external_id for sale in page.items}
+    assert expected <= found
+
+
+def test_a_reading_after_the_end_gives_nothing_new_twice_as_different(bench: Any) -> None:
+    client = a_client(bench, "sales")
+    before = read_all(client.sales.changed_since({}, start=None))
+    after = read_all(client.sales.changed_since(before[-1].cursor, start=None))
+    known = items_of(before)
+    assert all(known[key] == sale for key, sale in items_of(after).items())
+    (new,) = bench.sell(1)
+    assert new in items_of(read_all(client.sales.changed_since((after or before)[-1].cursor, start=None)))
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_a_throttle_waits_as_long_as_they_ask_and_the_reading_goes_on_afterwards(bench: Any, what: str) -> None:
+    client = a_client(bench, what)
+    bench.throttle(7)
+    with pytest.raises(TryLater) as caught:
+        read_all(start_reading(client, what, {}))
+    assert caught.value.wait == 7
+    assert read_all(start_reading(client, what, {}))
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_a_revoked_key_is_not_let_in(bench: Any, what: str) -> None:
+    client = a_client(bench, what)
+    bench.revoke()
+    with pytest.raises(NotLetIn):
+        read_all(start_reading(client, what, {}))
+    with pytest.raises(NotLetIn):
+        client.probe.look_around()
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_an_html_page_with_status_200_is_not_understood_and_kept(bench: Any, what: str) -> None:
+    client = a_client(bench, what)
+    bench.answer_with_html()
+    with pytest.raises(NotUnderstood) as caught:
+        read_all(start_reading(client, what, {}))
+    assert "html" in str(caught.value.facts["answer"]).lower()
+
+
+@pytest.mark.parametrize("what", READINGS)
+def test_unknown_fields_pass(bench: Any, what: str) -> None:
+    plain = items_of(read_all(start_reading(a_client(bench, what), what, {})))
+    bench.add_unknown_fields()
+    assert items_of(read_all(start_reading(a_client(bench, what), what, {}))) == plain
+
+
+def writes_of(bench: Any, client: cards.OpenedClient) -> dict[str, Callable[[], Any]]:
+    """Every call of every ability that writes."""
+    sale = bench.sell(1)[0]
+    found: dict[str, Callable[[], Any]] = {}
+    if client.levels is not None:
+        figure = next(iter(client.stock.figures({}))).items[0]
+        found["levels"] = lambda: client.levels.set_levels([bench.a_level(figure)])
+    if client.tracking is not None:
+        found["tracking"] = lambda: client.tracking.confirm(bench.a_parcel(sale))
+    if client.cancelling is not None:
+        found["cancelling"] = lambda: client.cancelling.cancel(bench.sell(1)[0])
+    return found
+
+
+def test_test_mode_reads_everything_and_writes_nothing(bench: Any) -> None:
+    bench.production = False
+    client = bench.open()
+    client.probe.look_around()
+    for what in READINGS:
+        read_all(start_reading(client, what, {}))
+    writes = writes_of(bench, client)
+    assert set(writes) == {"levels", "tracking", "cancelling"} & set(connectors.find(bench.kind).abilities)  # type: ignore[union-attr]
+    for write in writes.values():
+        with pytest.raises(WritesRefused):
+            write()
+    assert bench.writes_received() == 0
+    assert not any(call.writes for call in bench.calls)
+
+
+def test_in_production_every_writing_ability_reaches_the_shop(bench: Any) -> None:
+    for write in writes_of(bench, bench.open()).values():
+        before = bench.writes_received()
+        write()
+        assert bench.writes_received() > before
+
+
+def test_no_call_shows_the_secrets(bench: Any) -> None:
+    door = bench.door()
+    client = bench.open(door)
+    client.probe.look_around()
+    read_all(client.sales.changed_since({}, start=None))
+    assert bench.calls
+    assert bench.secret not in f"{bench.calls!r} {door!r} {client!r}"
