@@ -58,12 +58,17 @@ def main(arguments: list[str] | None = None) -> int:
     server = servers.start(simulator.wsgi, given.host, given.port)
     print(json.dumps({"url": server.url, **simulator.describe()}), flush=True)  # noqa: T201 - the promised line
     if given.until_stdin_closes:
-        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+        threading.Thread(target=_stop_at_the_end_of_input, args=(stop,), daemon=True).start()
     stop.wait()
     server.stop()
     with simulator.lock:
         simulator.close()
     return 0
+
+
+def _stop_at_the_end_of_input(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 65536
-    server: Server  # type: ignore[assignment]  # narrower than the base class says
+    server: Server
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet: the counters tell what happened."""

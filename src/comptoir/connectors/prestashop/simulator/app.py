@@ -77,8 +77,10 @@ class PrestaShopSimulator(Simulator):
         if state is not None:
             self.counters.keep = self._keep
         self.state.quirks.duplicate_history = self.version.startswith("1.")
-        if self.state.store.value("SELECT count(*) FROM products") == 0:
-            worlds.WORLDS[world](self.state, seed)
+        if self.state.store.value("SELECT value FROM meta WHERE name = 'world'") is None:
+            with self.state.store.transaction():
+                worlds.WORLDS[world](self.state, seed)
+                self.state.store.execute("INSERT INTO meta VALUES ('world', ?)", (world,))
 
     # Harness ----------------------------------------------------------------------------------------------------
 
@@ -302,7 +304,7 @@ class Call:
             return self._body(self.writer.ids(resource, ids))
         rows = self.store.rows(sql, values)
         self._count(resource.name, [row["id"] for row in rows])
-        return self._body(self.writer.list(resource, self._items(resource, rows, prices, wanted), wanted))
+        return self._body(self.writer.listing(resource, self._items(resource, rows, prices, wanted), wanted))
 
     def _single(self, resource: Resource, wanted: list[str] | None, prices: dict[str, dict[str, str]]) -> Answer:
         text = self.segments[1]
@@ -315,7 +317,7 @@ class Call:
         self._count(resource.name, [row["id"]])
         items = self._items(resource, [row], prices, wanted or ["*"])
         if self.writer.as_json and self.request.parameter("display") is not None:
-            return self._body(self.writer.list(resource, items, wanted or ["*"]))
+            return self._body(self.writer.listing(resource, items, wanted or ["*"]))
         return self._body(self.writer.objects(resource, items, wanted or ["*"]))
 
     def _in_context(self, resource: Resource, row: Row) -> bool:

@@ -162,10 +162,8 @@ class Ordering(Catalogue):
         self, identity: int, order: Mapping[str, Any], tables: dict[str, list[dict[str, Any]]], deltas: StockDeltas
     ) -> None:
         shop = order.get("shop", 1)
-        placed_at: datetime = order.get("placed_at") or self.clock.now()
-        if isinstance(placed_at, str):
-            placed_at = datetime.fromisoformat(placed_at)
-        at = self.shop_time(placed_at)
+        placed_at: datetime | str = order.get("placed_at") or self.clock.now()
+        at = self.shop_time(datetime.fromisoformat(placed_at) if isinstance(placed_at, str) else placed_at)
         state = self.state(self._state_id(order.get("state", "PS_OS_PAYMENT")))
         customer = order.get("customer") or self._anyone()
         address = order.get("address") or self._address_of(customer)
@@ -183,18 +181,7 @@ class Ordering(Catalogue):
             line = _line(given)
             goods = self._goods(line.product, line.attribute)
             percent = self._rate(goods.tax_rules_group, country)
-            factor = 1 + percent / 100
-            match line.unit_price_tax_excl, line.unit_price_tax_incl:
-                case None, None:
-                    excl, incl = goods.price, goods.price * factor
-                case None, given_incl:
-                    incl = Decimal(given_incl)
-                    excl = incl / factor
-                case given_excl, None:
-                    excl = Decimal(given_excl)
-                    incl = excl * factor
-                case given_excl, given_incl:
-                    excl, incl = Decimal(given_excl), Decimal(given_incl)
+            excl, incl = _prices(line, goods.price, 1 + percent / 100)
             total_excl = _line_total(excl, line.quantity, rounding, mode)
             total_incl = _line_total(incl, line.quantity, rounding, mode)
             goods_excl += total_excl
@@ -549,7 +536,7 @@ class Ordering(Catalogue):
         row = self.order(order)
         now = self.shop_time()
         details = {line["id"]: line for line in self.details(order)}
-        entries = []
+        entries: list[dict[str, Any]] = []
         excl = incl = Decimal(0)
         deltas: StockDeltas = defaultdict(int)
         with self.store.transaction():
@@ -643,6 +630,15 @@ def _line(given: Line | Mapping[str, Any] | Sequence[Any]) -> Line:
     if isinstance(given, Line):
         return given
     return Line(**given) if isinstance(given, Mapping) else Line(*given)
+
+
+def _prices(line: Line, own: Decimal, factor: Decimal) -> tuple[Decimal, Decimal]:
+    """Unit prices without and with tax, from what the line says."""
+    excl = None if line.unit_price_tax_excl is None else Decimal(line.unit_price_tax_excl)
+    incl = None if line.unit_price_tax_incl is None else Decimal(line.unit_price_tax_incl)
+    if excl is None:
+        excl = own if incl is None else incl / factor
+    return excl, excl * factor if incl is None else incl
 
 
 def _line_total(unit: Decimal, quantity: int, rounding: int, mode: str) -> Decimal:

@@ -79,12 +79,18 @@ class Store:
             str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
         )
         self._connection.row_factory = sqlite3.Row
-        if path:
-            # Held exclusively: two simulators on one file would sell the same piece twice. NORMAL with a write-ahead
-            # log survives the death of the process, which is what a demo and a kill test need.
-            for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-                self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript("BEGIN EXCLUSIVE;" + self._schema() + ALSO + "COMMIT;")
+        try:
+            if path:
+                # Held exclusively: two simulators on one file would sell the same piece twice. NORMAL with a
+                # write-ahead log survives the death of the process, which is what a demo and a kill test need.
+                for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+                    self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.executescript("BEGIN EXCLUSIVE;" + self._schema() + ALSO + "COMMIT;")
+        except sqlite3.OperationalError as problem:
+            self._connection.close()
+            if "locked" in str(problem):
+                raise RuntimeError(f"the state file {path} is in use by another simulator") from problem
+            raise
         self._next = {
             name: self.value(f'SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = "{name}"')
             for name in (*RESOURCES, "product_images")

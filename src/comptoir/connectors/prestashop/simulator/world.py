@@ -155,7 +155,7 @@ def _orders(shop: Shop, products: dict[str, int], chance: random.Random) -> None
     buyers = []
     for first, last, country, company, city, postcode in people:
         buyer = shop.add_customer(first, last, company=company)
-        state = {"id_state": 1} if country == "US" else {}
+        region = {"id_state": 1} if country == "US" else {}
         address = shop.add_address(
             buyer,
             country=country,
@@ -164,7 +164,7 @@ def _orders(shop: Shop, products: dict[str, int], chance: random.Random) -> None
             postcode=postcode,
             vat_number="FR32123456789" if country == "FR" else "",
             phone="+44 20 7946 0000",
-            **state,
+            **region,
         )
         buyers.append((buyer, address))
     common = [products[reference] for reference, _, _, _, quantity in GOODS if quantity > 10]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from comptoir.connectors.prestashop.simulator.resources import Resource
+from comptoir.connectors.prestashop.simulator.resources import Association, Resource
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<prestashop xmlns:xlink="http://www.w3.org/1999/xlink">\n'
 FOOT = "</prestashop>\n"
@@ -28,7 +28,9 @@ class Item:
 def cdata(value: Any) -> str:
     """A value as character data; an empty one leaves the element empty."""
     text = str(value)
-    return f"<![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]>" if text else ""
+    if "]]>" in text:
+        text = text.replace("]]>", "]]]]><![CDATA[>")
+    return f"<![CDATA[{text}]]>" if text else ""
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Writer:
         written = "".join(f'<{resource.node} id="{one}" xlink:href="{address}{one}"/>\n' for one in ids)
         return f"{HEAD}<{resource.name}>\n{written}</{resource.name}>\n{FOOT}".encode()
 
-    def list(self, resource: Resource, items: Sequence[Item], wanted: list[str]) -> bytes:
+    def listing(self, resource: Resource, items: Sequence[Item], wanted: list[str]) -> bytes:
         """A list of objects with some or all fields."""
         if self.as_json:
             return _json({resource.name: [self._plain(resource, one, wanted) for one in items]} if items else [])
@@ -165,26 +167,27 @@ class Writer:
         chosen = [one for one in resource.associations if full or f"associations.{one.name}" in wanted]
         if chosen:
             parts.append("<associations>\n")
-            for one in chosen:
-                elements = item.associations.get(one.name, [])
-                kind = f' nodeType="{one.node}" api="{one.resource or one.name}"'
+            for association in chosen:
+                elements = item.associations.get(association.name, [])
+                kind = f' nodeType="{association.node}" api="{association.resource or association.name}"'
                 if not elements:
-                    parts.append(f"<{one.name}{kind}/>\n")
+                    parts.append(f"<{association.name}{kind}/>\n")
                     continue
-                parts.append(f"<{one.name}{kind}>\n")
+                parts.append(f"<{association.name}{kind}>\n")
                 for element in elements:
-                    link = f' xlink:href="{self._link(one.resource, item.id, element)}"' if one.resource else ""
                     inner = "".join(f"<{key}>{cdata(part)}</{key}>\n" for key, part in element.items())
-                    parts.append(f"<{one.node}{link}>\n{inner}</{one.node}>\n")
-                parts.append(f"</{one.name}>\n")
+                    parts.append(f"<{association.node}{self._link(association, item.id, element)}>\n{inner}")
+                    parts.append(f"</{association.node}>\n")
+                parts.append(f"</{association.name}>\n")
             parts.append("</associations>\n")
         parts.append(f"</{resource.node}>\n")
         return "".join(parts)
 
-    def _link(self, resource: str, owner: int, element: Part) -> str:
-        if resource == "images":
-            return f"{self.base}images/products/{owner}/{element['id']}"
-        return f"{self.base}{resource}/{element['id']}"
+    def _link(self, association: Association, owner: int, element: Part) -> str:
+        if not association.resource:
+            return ""
+        under = f"images/products/{owner}" if association.resource == "images" else association.resource
+        return f' xlink:href="{self.base}{under}/{element["id"]}"'
 
     def _plain(self, resource: Resource, item: Item, wanted: list[str]) -> dict[str, Any]:
         full = wanted == ["*"]
