@@ -1,6 +1,7 @@
 """Orders: sales that we have accepted and serve. Their lines and addresses change through people and picking alone."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -61,6 +62,11 @@ class Order(models.Model):
     preparation = models.CharField(max_length=8, choices=Preparation.choices, default=Preparation.NEW)
     is_history = models.BooleanField(default=False)  # came finished: no movement was booked
     is_blocked = models.BooleanField(default=False)  # changed at the channel: preparation waits for a person
+    is_cancelled_there = models.BooleanField(
+        default=False
+    )  # the channel cancelled it, not we: it may be reopened there
+    accepted_as = models.CharField(max_length=10, blank=True)  # external.Meaning of the status it was accepted with
+    theirs = models.JSONField(null=True)  # the channel's version that we know of: differences.snapshot
     hold_reason = models.CharField(max_length=255, blank=True)
     invoice_wanted = models.BooleanField(default=False)
     currency = models.CharField(max_length=3)
@@ -76,6 +82,7 @@ class Order(models.Model):
     pickup_point = models.CharField(max_length=160, blank=True)
     note = models.TextField(blank=True)
     warehouses = ArrayField(models.BigIntegerField(), default=list)  # may be served from, in order
+    search = models.TextField(blank=True)  # lower case: our number, theirs, who bought
     placed_at = models.DateTimeField()
     accepted_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -93,16 +100,22 @@ class Order(models.Model):
             models.Index(fields=["-placed_at", "-id"]),
             models.Index(fields=["status", "-placed_at", "-id"]),
             models.Index(fields=["channel", "-placed_at", "-id"]),
+            models.Index(fields=["channel", "status", "-placed_at", "-id"]),
+            GinIndex(fields=["search"], opclasses=["gin_trgm_ops"], name="order_search"),
         ]
 
 
 class Line(models.Model):
-    """One line. Quantity to serve = quantity - cancelled - shipped; how much of it is reserved is inventory's to say."""
+    """One line. Open = quantity - cancelled - shipped; how much of it is reserved is inventory's to say.
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    Of lines that reserve nothing, `shipped` says how much is served: a kit's heading follows its parts, and services are
+    served when the order completes.
+    """
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines", db_index=False)  # by position
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=10, choices=LineKind.choices)
-    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts", db_index=False)
     variant = models.ForeignKey(Variant, null=True, on_delete=models.PROTECT, related_name="order_lines")
     external_id = models.CharField(max_length=80, blank=True)
     sku = models.CharField(max_length=80, blank=True)  # as sold
@@ -155,7 +168,7 @@ class Payment(models.Model):
 class History(models.Model):
     """What happened to an order: who, when, from, to, why. Only grows."""
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history", db_index=False)
     what = models.CharField(max_length=40)  # placed, moved, line_cancelled, shipped, blocked, took_theirs, …
     before = models.CharField(max_length=12, blank=True)
     after = models.CharField(max_length=12, blank=True)

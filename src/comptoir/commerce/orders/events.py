@@ -1,0 +1,20 @@
+"""What orders tell, past tense. One event per page of a set-based action; facts are plain values."""
+
+#: facts: orders [ids], intakes {intake: count}, finished [ids of
+#: orders that came in complete and moved stock], history [ids of orders that came in finished, without movement]
+PLACED = "orders.orders.placed"
+
+#: facts: order, number, channel, external_id, before, after, reason
+MOVED = "orders.order.moved"
+
+#: facts: order, number, channel, external_id, is_ours (False: the channel cancelled first), reason
+CANCELLED = "orders.order.cancelled"
+
+#: facts: order, number, channel, external_id, line, external_line, quantity, reason
+LINE_CANCELLED = "orders.line.cancelled"
+
+#: facts: order, number, channel, external_id, lines {line: quantity}, completes
+SERVED = "orders.order.served"
+
+#: facts: order, number, channel, external_id
+TOOK_THEIRS = "orders.order.took_theirs"
