@@ -1,0 +1,44 @@
+"""What must hold besides the tests: format, lint, types, imports, models against migrations, generated docs.
+
+`make check` runs all of it; `make check ARGS="types imports"` some. Every step runs, whatever an earlier one said.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+STEPS: dict[str, list[str]] = {
+    "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
+    "lint": [str(BIN / "ruff"), "check", "--quiet", "."],
+    "types": [str(BIN / "mypy"), "--no-error-summary"],
+    "imports": [str(BIN / "lint-imports"), "--config", ".importlinter"],
+    "structure": [str(BIN / "pytest"), "-q", "--no-header", "tests/architecture", "tests/docs"],
+}
+
+
+def main(wanted: list[str]) -> int:
+    unknown = sorted(set(wanted) - set(STEPS))
+    if unknown:
+        print(f"There is no step {', '.join(unknown)}; there are {', '.join(STEPS)}.", file=sys.stderr)
+        return 2
+    failed = []
+    for name in wanted or STEPS:
+        began = time.monotonic()
+        done = subprocess.run(STEPS[name], cwd=ROOT, capture_output=True, text=True, check=False)
+        print(f"{name:10} {'ok' if done.returncode == 0 else 'FAILED':6} {time.monotonic() - began:6.1f} s", flush=True)
+        if done.returncode:
+            failed.append(name)
+            print((done.stdout + done.stderr).rstrip(), flush=True)
+    if failed:
+        print(f"make check: {', '.join(failed)} failed.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
