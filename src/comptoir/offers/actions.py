@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from comptoir.channels.records import Answer, Fate, Named, Point, StockFigure
+from comptoir.commerce.catalog import queries as catalog
 from comptoir.events import record
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
@@ -46,13 +47,11 @@ def drain(*, at: datetime, limit: int = 10_000) -> int:
         [limit],
     )
     if taken:
-        variants = sorted({row[0] for row in taken})
+        changed = catalog.affected_by({row[0] for row in taken})
+        variants = sorted({variant for affected in changed.values() for variant in affected})
         sql.execute(
             _TOUCH.format(
-                which="""o.variant_id IN (
-                    SELECT unnest(%(variants)s::bigint[])
-                    UNION SELECT kit_id FROM catalog_kitpart WHERE part_id = ANY(%(variants)s)
-                    UNION SELECT id FROM catalog_variant WHERE alias_of_id = ANY(%(variants)s))""",
+                which="o.variant_id = ANY(%(variants)s)",
                 told="o.told",
             ),
             {"variants": variants, "at": at},

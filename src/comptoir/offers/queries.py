@@ -16,18 +16,18 @@ from comptoir.kit import sql
 _LEVELS = """
 WITH wanted AS (
     SELECT o.id, o.point_id, o.variant_id, o.listing, o.ref, o.told, o.touched, o.staged_units,
-           p.external_id AS point, p.figure, p.buffer, p.minimum, p.maximum, v.kind, v.mixes_warehouses,
-           CASE WHEN v.kind = 'alias' THEN v.alias_of_id ELSE v.id END AS stocked
+           p.external_id AS point, p.figure, p.buffer, p.minimum, p.maximum, m.kind, m.mixes_warehouses, m.id AS stocked
     FROM offers_offer o
     JOIN offers_sellingpoint p ON p.id = o.point_id
     JOIN catalog_variant v ON v.id = o.variant_id
+    JOIN catalog_variant m ON m.id = coalesce(v.alias_of_id, v.id)
     WHERE o.id = ANY(%(offers)s)
 ),
 part AS (
     SELECT id, point_id, stocked AS variant_id, 1::numeric AS quantity FROM wanted WHERE kind <> 'kit'
     UNION ALL
     SELECT w.id, w.point_id, k.part_id, k.quantity
-    FROM wanted w JOIN catalog_kitpart k ON k.kit_id = w.variant_id WHERE w.kind = 'kit'
+    FROM wanted w JOIN catalog_kitpart k ON k.kit_id = w.stocked WHERE w.kind = 'kit'
 ),
 own_holds AS (
     SELECT scope, variant_id, warehouse_id, sum(quantity) AS quantity

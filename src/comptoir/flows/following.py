@@ -1,0 +1,65 @@
+"""What a channel's change means for orders that are here: status by the table, lines and address by comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from comptoir.channels import registry
+from comptoir.channels.models import Channel
+from comptoir.channels.records import sale_from_json
+from comptoir.commerce.orders import actions as orders
+from comptoir.commerce.orders import differences, external
+from comptoir.commerce.shipments import actions as shipments
+from comptoir.engine import effects
+from comptoir.engine.models import Severity
+from comptoir.engine.runs import RunContext
+from comptoir.kit import sql
+
+_SEEN = """
+SELECT s.meaning, s.external_status, s.sale, o.id, o.status, o.is_cancelled_there, o.theirs,
+       EXISTS (SELECT FROM orders_line l WHERE l.order_id = o.id AND l.shipped > 0)
+FROM staging_stagedsale s JOIN orders_order o ON o.id = s."order"
+WHERE s.id = ANY(%s) ORDER BY o.id
+"""
+
+
+def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
+    """Let changes seen at the channel count in the orders of these staged sales; within a checkpoint.
+
+    Most changes are echoes of what we told: the table says so without locking anything.
+    """
+    if not staged:
+        return
+    rows = sql.rows(_SEEN, [list(staged)])
+    orders.note_external_status({row[3]: row[1] for row in rows}, at=run.at)
+    for meaning, _, sale, order, status, is_cancelled_there, theirs, has_left in rows:
+        standing = external.standing(status, has_left=has_left, is_cancelled_there=is_cancelled_there)
+        found: set[str] = set()
+        if external.reaction(meaning, standing) != external.NOTHING:
+            found |= _status(run, channel, order, meaning, sale)
+        if differences.compare(theirs, differences.snapshot_of_sale(sale)):
+            for finding in orders.compare(order, sale, at=run.at, actor=run.actor):
+                run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
+                found.add(finding.code)
+        run.resolved([f"order:{order}"], codes=sorted(set(external.CURES) - found))
+
+
+def _status(run: RunContext, channel: Channel, order: int, meaning: str, sale: dict[str, object]) -> set[str]:
+    can_tell = "cancelling" in registry.find(channel.kind).abilities
+    followed = orders.follow(order, meaning, can_tell=can_tell, at=run.at, actor=run.actor)
+    if followed.books:
+        shipments.book_shipped_there(
+            order, tracking=next(iter(sale_from_json(sale).tracking), ""), at=run.at, actor=run.actor
+        )
+    if followed.tells:
+        effects.want(
+            channel.pk,
+            "cancel",
+            f"order:{order}",
+            f"order:{order}",
+            {"order": order, "sale": sale["external_id"]},
+            at=run.at,
+        )
+    for finding in followed.findings:
+        run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
+    return {finding.code for finding in followed.findings}

@@ -1,0 +1,345 @@
+"""Products come in: new and changed ones, all of them once a night, and their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.channels.channel import OpenChannel
+from comptoir.channels.errors import Missing
+from comptoir.channels.models import Channel
+from comptoir.channels.records import Listing, Page, Product
+from comptoir.commerce.catalog import actions as catalog
+from comptoir.commerce.catalog.models import PriceList
+from comptoir.commerce.catalog.records import ImageWanted, Outcome, PartWanted, ProductWanted, Upserted, VariantWanted
+from comptoir.engine.flow import IN, flow, minutes
+from comptoir.engine.models import Severity
+from comptoir.engine.runs import RunContext
+from comptoir.flows import reporting
+from comptoir.kit import ids, sql
+from comptoir.offers import actions as offers
+from comptoir.offers import queries as offered
+from comptoir.staging import actions as staging
+
+MOST_SHARE = Decimal("0.2")  # of a channel's listings that one run may retire
+FETCH = 50
+PICTURES = 20  # in one step
+PICTURE_TRIES = 5
+
+
+def wanting_pictures(channels: Sequence[int]) -> set[int]:
+    """Which of these channels have a picture to fetch."""
+    return {
+        row[0]
+        for row in sql.rows(
+            "SELECT c FROM unnest(%s::bigint[]) c WHERE EXISTS (SELECT 1 FROM catalog_productimage"
+            " WHERE image_id IS NULL AND attempts < %s AND starts_with(source, c || ':'))",
+            [list(channels), PICTURE_TRIES],
+        )
+    }
+
+
+@flow("pull_products", direction=IN, title=_("New products"), needs=("products",), every=minutes(30))
+def pull_products(run: RunContext, channel: OpenChannel | None) -> None:
+    """Bring new and changed products in."""
+    assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
+    for page in channel.client.products.changed_since(run.cursor):
+        _keep_page(run, channel.row, page, {"cursor": page.cursor})
+    _second_look(run, channel)
+
+
+@flow("update_products", direction=IN, title=_("All products"), needs=("products",), cron="15 3 * * *")
+def update_products(run: RunContext, channel: OpenChannel | None) -> None:
+    """Read every product, since shops do not stamp every change; what is missing from the complete list is retired."""
+    assert channel is not None  # noqa: S101
+    if run.state.get("is_complete") is not True:
+        for page in channel.client.products.everything(run.state.get("place", {})):
+            _keep_page(run, channel.row, page, {"state": {**run.state, "place": page.cursor}})
+        with run.checkpoint(state={**run.state, "is_complete": True}):
+            pass
+    _second_look(run, channel)
+    with run.checkpoint():
+        _retire_missing(run, channel.row)
+
+
+@flow("pull_images", direction=IN, title=_("Product images"), needs=("products",), facts=wanting_pictures)
+def pull_images(run: RunContext, channel: OpenChannel | None) -> None:
+    """Fetch pictures that products want, each kept once by content."""
+    assert channel is not None  # noqa: S101
+    while wanted := _wanted_pictures(channel.ref):
+        fetched: list[tuple[int, str, bytes, str] | tuple[int, str, None, str]] = []
+        for row, ref in wanted:
+            try:
+                content, kind = channel.client.products.image(ref)
+                fetched.append((row, ref, content, kind))
+            except Missing as error:
+                fetched.append((row, ref, None, str(error)))
+        with run.checkpoint():
+            for row, ref, picture, told in fetched:
+                _keep_picture(run, row, ref, picture, told)
+
+
+def _wanted_pictures(channel: int) -> list[tuple[int, str]]:
+    prefix = f"{channel}:"
+    return [
+        (row[0], str(row[1]).removeprefix(prefix))
+        for row in sql.rows(
+            "SELECT id, source FROM catalog_productimage WHERE image_id IS NULL AND attempts < %s AND starts_with(source, %s)"
+            " ORDER BY attempts, id LIMIT %s",
+            [PICTURE_TRIES, prefix, PICTURES],
+        )
+    ]
+
+
+def _keep_picture(run: RunContext, row: int, ref: str, content: bytes | None, told: str) -> None:
+    subject = f"image:{ref}"
+    problem = told if content is None else ""
+    if content is not None:
+        try:
+            image = catalog.store_image(content, told, at=run.at)
+        except catalog.BadImage as error:
+            problem = str(error)
+        else:
+            sql.execute("UPDATE catalog_productimage SET image_id = %s WHERE id = %s", [image, row])
+            run.count(seen=1, created=1)
+            run.resolved([subject])
+            return
+    sql.execute("UPDATE catalog_productimage SET attempts = attempts + 1 WHERE id = %s", [row])
+    run.count(seen=1, failed=1)
+    run.found("image_missing", subject, Severity.INFO, problem=problem)
+
+
+# -- keeping a page ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is linked already."""
+
+    products: Mapping[str, tuple[int, str, bool]]  # external id -> (ours, content hash, is gone)
+    listings: Mapping[str, int]
+
+
+def _keep_page(run: RunContext, channel: Channel, page: Page[Product], step: dict[str, dict[str, object]]) -> None:
+    if page.total is not None:
+        run.expect(page.total)
+    with run.checkpoint(**step):
+        reporting.count_unread(run, page, (product.external_id for product in page.items))
+        reporting.report_odd(run, page.odd)
+        again = keep_products(run, channel, page.items)
+        if again:
+            run.state["again"] = sorted({*run.state.get("again", ()), *again})
+
+
+def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]) -> list[str]:
+    """Bring a page of products into the catalogue and link it. Products whose pack has a part that is not here yet come
+    back, to be looked at once more when the others are in."""
+    by_id = {product.external_id: product for product in products}
+    prints = {key: ids.fingerprint(msgspec.json.encode(product)) for key, product in by_id.items()}
+    known = _known(channel.pk, by_id)
+    same = [
+        key
+        for key in by_id
+        if key in known.products and known.products[key][1] == prints[key] and not known.products[key][2]
+    ]
+    run.count(seen=len(by_id), unchanged=len(same))
+    _seen_again(channel.pk, [by_id[key] for key in same], run)
+    changed = [product for key, product in by_id.items() if key not in set(same)]
+    if not changed:
+        return []
+    lists = _price_lists(channel, changed)
+    result = catalog.upsert_products(
+        channel.pk, [_wanted(channel, product, known, lists) for product in changed], at=run.at, actor=run.actor
+    )
+    return _linked(run, channel, changed, prints, result)
+
+
+def _linked(
+    run: RunContext, channel: Channel, changed: Sequence[Product], prints: Mapping[str, str], result: Upserted
+) -> list[str]:
+    troubled: dict[str, set[str]] = {}
+    owner = {f"{channel.pk}/{one.external_id}": product.external_id for product in changed for one in product.listings}
+    owner |= {product.external_id: product.external_id for product in changed}
+    for problem in result.problems:
+        key = problem.key
+        subject = f"listing:{key.partition('/')[2]}" if "/" in key else f"product:{key}"
+        run.found(problem.code, subject, Severity.ERROR, **problem.facts)
+        troubled.setdefault(owner.get(key, key), set()).add(problem.code)
+    products: dict[str, tuple[int, str]] = {}
+    listings: list[offers.ListingSeen] = []
+    for product in changed:
+        answer = result.products[product.external_id]
+        variants = {one.external_id: result.variants[f"{channel.pk}/{one.external_id}"] for one in product.listings}
+        if answer.id is None:
+            run.count(failed=1)
+            continue
+        run.count(**{_worst(answer.outcome, [one.outcome for one in variants.values()]): 1})
+        # A product with a problem is examined again at its next reading, changed or not.
+        products[product.external_id] = (
+            answer.id,
+            "" if product.external_id in troubled else prints[product.external_id],
+        )
+        listings.extend(
+            offers.ListingSeen(one.external_id, found, one.sku, pushes_stock=one.stocked and not one.stock_computed)
+            for one in product.listings
+            if (found := variants[one.external_id].id) is not None
+        )
+        if product.external_id not in troubled:
+            run.resolved(
+                [f"product:{product.external_id}", *(f"listing:{one.external_id}" for one in product.listings)],
+                codes=_UPSERT_CODES,
+            )
+    offers.link_products(channel.pk, products, run=run.id, at=run.at)
+    offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
+    if listings and sql.value(
+        "SELECT EXISTS (SELECT 1 FROM staging_stagedsale WHERE channel_id = %s AND state = 'repair')", [channel.pk]
+    ):
+        reporting.report_staged(run, staging.recheck(channel, actor=run.actor, at=run.at))
+    return [key for key, codes in troubled.items() if "part_unknown" in codes]
+
+
+#: What `upsert_products` may complain of: closed when a product comes in without complaint.
+_UPSERT_CODES = (
+    "duplicate_sku", "sku_differs", "barcode_taken", "barcode_too_long", "negative_price", "price_list_unknown", "part_unknown",
+    "part_is_kit", "kit_has_stock", "value_too_long", "bad_number", "name_empty", "sku_empty", "variant_unknown",
+    "product_unknown",
+)  # fmt: skip
+
+
+def _worst(product: Outcome, variants: Sequence[Outcome]) -> str:
+    if product is Outcome.CREATED:
+        return "created"
+    return "changed" if {product, *variants} - {Outcome.UNCHANGED} else "unchanged"
+
+
+def _wanted(channel: Channel, product: Product, known: _Known, lists: Mapping[tuple[str, bool], int]) -> ProductWanted:
+    linked = known.products.get(product.external_id)
+    return ProductWanted(
+        key=product.external_id,
+        name=product.name,
+        product=linked[0] if linked else None,
+        description=product.description,
+        brand=product.brand,
+        categories=product.categories,
+        page_url=product.page_url,
+        names=product.names,
+        custom=product.custom,
+        images=tuple(ImageWanted(one.ref, one.position) for one in product.images),
+        variants=tuple(_variant(channel, one, known, lists) for one in product.listings),
+    )
+
+
+def _variant(channel: Channel, listing: Listing, known: _Known, lists: Mapping[tuple[str, bool], int]) -> VariantWanted:
+    price = listing.price
+    return VariantWanted(
+        key=f"{channel.pk}/{listing.external_id}",
+        sku=listing.sku or f"{channel.code}-{listing.external_id}",
+        is_sku_generated=not listing.sku,
+        variant=known.listings.get(listing.external_id),
+        barcodes=listing.barcodes,
+        options=listing.options,
+        prices={lists[price.currency, price.tax_included]: price.amount} if price else {},
+        cost=listing.cost,
+        weight=listing.weight,
+        enabled=listing.enabled,
+        is_stocked=listing.stocked,
+        unit=listing.unit,
+        mpn=listing.mpn,
+        images=tuple(ImageWanted(ref) for ref in listing.images),
+        parts=tuple(
+            PartWanted(part.quantity, variant=known.listings.get(part.listing), key=f"{channel.pk}/{part.listing}")
+            for part in listing.parts
+        ),
+    )
+
+
+def _known(channel: int, products: Mapping[str, Product]) -> _Known:
+    listings = sorted(
+        {one.external_id for product in products.values() for one in product.listings}
+        | {part.listing for product in products.values() for one in product.listings for part in one.parts}
+    )
+    return _Known(
+        products={
+            row[0]: (row[1], row[2], row[3])
+            for row in sql.rows(
+                "SELECT external_id, product_id, content_hash, gone_at IS NOT NULL FROM offers_link"
+                " WHERE channel_id = %s AND kind = 'product' AND external_id = ANY(%s)",
+                [channel, sorted(products)],
+            )
+        },
+        listings=offered.linked(channel, listings),
+    )
+
+
+def _seen_again(channel: int, products: Sequence[Product], run: RunContext) -> None:
+    """Unchanged products were seen: only a complete listing needs to know, so nothing is written for the others."""
+    if run.kind != "update_products" or not products:
+        return
+    sql.execute(
+        "UPDATE offers_link SET seen_run = %s, seen_at = %s WHERE channel_id = %s AND ("
+        " (kind = 'product' AND external_id = ANY(%s)) OR (kind = 'listing' AND external_id = ANY(%s)))",
+        [
+            run.id,
+            run.at,
+            channel,
+            [product.external_id for product in products],
+            [one.external_id for product in products for one in product.listings],
+        ],
+    )
+
+
+def _price_lists(channel: Channel, products: Sequence[Product]) -> dict[tuple[str, bool], int]:
+    """A list of prices per currency and tax habit of the channel, made when first met."""
+    found: dict[tuple[str, bool], int] = {}
+    for product in products:
+        for listing in product.listings:
+            if listing.price is None or (listing.price.currency, listing.price.tax_included) in found:
+                continue
+            currency, included = listing.price.currency, listing.price.tax_included
+            code = f"{channel.code}-{currency.lower()}{'-incl' if included else ''}"
+            row, _made = PriceList.objects.get_or_create(
+                code=code[:40],
+                defaults={"name": f"{channel.name} {currency}", "currency": currency, "tax_included": included},
+            )
+            found[currency, included] = row.pk
+    return found
+
+
+def _second_look(run: RunContext, channel: OpenChannel) -> None:
+    """Packs whose parts came on a later page: fetch them once more, now that everything is in."""
+    waiting = [str(one) for one in run.state.get("again", ())]
+    for start in range(0, len(waiting), FETCH):
+        page = channel.client.products.fetch(waiting[start : start + FETCH])
+        left = waiting[start + FETCH :]
+        with run.checkpoint(state={**run.state, "again": left}):
+            reporting.report_odd(run, page.odd)
+            keep_products(run, channel.row, page.items)
+
+
+def _retire_missing(run: RunContext, channel: Channel) -> None:
+    """Missing from a complete, verified listing: retired, unless it is more than a run may retire."""
+    missing = [
+        row[0]
+        for row in sql.rows(
+            "SELECT external_id FROM offers_link WHERE channel_id = %s AND kind = 'listing' AND gone_at IS NULL"
+            " AND made_by = 'channel' AND seen_run IS DISTINCT FROM %s",
+            [channel.pk, run.id],
+        )
+    ]
+    total = sql.value(
+        "SELECT count(*) FROM offers_link WHERE channel_id = %s AND kind = 'listing' AND gone_at IS NULL", [channel.pk]
+    )
+    subject = f"channel:{channel.pk}"
+    if missing and len(missing) > max(MOST_SHARE * total, 1):
+        run.found("listing_shrank", subject, Severity.ERROR, missing=len(missing), of=total, share=str(MOST_SHARE))
+        return
+    run.resolved([subject], codes=("listing_shrank",))
+    if missing:
+        left_over = offers.listings_gone(channel.pk, missing, at=run.at)
+        catalog.retire(left_over, at=run.at, actor=run.actor)
+        for listing in missing:
+            run.found("listing_gone", f"listing:{listing}", Severity.INFO)

@@ -1,0 +1,31 @@
+"""How pages of a channel become counts and findings of a run: the same words in every flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from comptoir.channels.records import Odd, Page
+from comptoir.engine.models import Severity
+from comptoir.engine.runs import RunContext
+from comptoir.staging.actions import Staged
+
+
+def report_odd(run: RunContext, odd: Iterable[Odd]) -> None:
+    """What was untidy in a page, as findings."""
+    for one in odd:
+        run.found(one.code, one.subject, Severity(one.severity), **one.facts)
+
+
+def count_unread(run: RunContext, page: Page[Any], read: Iterable[str]) -> None:
+    """Ids that were on the wire but became no record: failed, or skipped where a rule says so. Each has its finding."""
+    missing = set(page.seen) - set(read)
+    by_rule = {odd.subject.partition(":")[2] for odd in page.odd if odd.severity == "info"}
+    run.count(seen=len(missing), failed=len(missing - by_rule), skipped=len(missing & by_rule))
+
+
+def report_staged(run: RunContext, staged: Staged) -> None:
+    """What staging found: findings open and close with the checkpoint."""
+    run.resolved(staged.resolved)
+    for one in staged.findings:
+        run.found(one.code, one.subject, Severity(one.severity), **one.facts)

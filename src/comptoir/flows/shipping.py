@@ -1,0 +1,105 @@
+"""Parcels and cancellations go out: each told once, journalled, asked about before it is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.channels.channel import OpenChannel
+from comptoir.channels.records import Parcel, ParcelLine
+from comptoir.commerce.shipments import queries as shipments
+from comptoir.engine import effects
+from comptoir.engine.flow import OUT, Lane, flow
+from comptoir.engine.runs import PlanLine, RunContext
+from comptoir.kit import clock
+
+BATCH = 20
+
+
+def with_parcels_to_tell(channels: Sequence[int]) -> set[int]:
+    """Which of these channels have a parcel to be told of."""
+    return effects.waiting("tracking", list(channels), at=clock.now())
+
+
+def with_cancellations_to_tell(channels: Sequence[int]) -> set[int]:
+    """Which of these channels have a cancellation of ours to be told of."""
+    return effects.waiting("cancel", list(channels), at=clock.now())
+
+
+@flow(
+    "push_tracking",
+    direction=OUT,
+    title=_("Shipping confirmations"),
+    needs=("tracking",),
+    lane=Lane.LIVE,
+    facts=with_parcels_to_tell,
+    linger=1.0,
+    writes=True,
+    previews=True,
+)
+def push_tracking(run: RunContext, channel: OpenChannel | None) -> None:
+    """Tell a channel which parcels have left."""
+    assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
+    target = channel.client.tracking
+    for effect in _each(run, channel.ref, "tracking"):
+        parcel = parcel_of(int(effect.facts["shipment"]))
+        if run.is_preview:
+            _plan(run, effect, f"{effect.facts['number']} · {parcel.tracking}", "tracking", parcel.tracking)
+        else:
+            effects.tell(run, effect, partial(target.confirm, parcel), partial(target.is_confirmed, parcel))
+
+
+@flow(
+    "push_cancellations",
+    direction=OUT,
+    title=_("Cancellations"),
+    needs=("cancelling",),
+    lane=Lane.LIVE,
+    facts=with_cancellations_to_tell,
+    writes=True,
+    previews=True,
+)
+def push_cancellations(run: RunContext, channel: OpenChannel | None) -> None:
+    """Tell a channel which orders were cancelled here."""
+    assert channel is not None  # noqa: S101
+    target = channel.client.cancelling
+    for effect in _each(run, channel.ref, "cancel"):
+        sale = str(effect.facts["sale"])
+        if run.is_preview:
+            _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
+        else:
+            effects.tell(run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale))
+
+
+def _each(run: RunContext, channel: int, kind: str) -> Iterator[effects.Taken]:
+    """Every open effect once; those put off come back with a later run."""
+    seen: set[int] = set()
+    while taken := [one for one in effects.take(run, channel, kind, BATCH + len(seen)) if one.id not in seen]:
+        for effect in taken:
+            seen.add(effect.id)
+            yield effect
+
+
+def _plan(run: RunContext, effect: effects.Taken, label: str, field: str, new: str) -> None:
+    with run.checkpoint():
+        run.count(seen=1, changed=1)
+        run.plan([PlanLine(effect.kind, effect.key, label, field, None, new, effect.facts)])
+
+
+def parcel_of(shipment: int) -> Parcel:
+    """A shipment in the channel's terms."""
+    facts = shipments.parcel_facts(shipment)
+    return Parcel(
+        sale=facts.external_id,
+        key=facts.key,
+        carrier=facts.carrier,
+        carrier_name=facts.carrier_name,
+        tracking=facts.tracking,
+        tracking_url=facts.tracking_url,
+        shipped_at=facts.shipped_at,
+        lines=tuple(ParcelLine(line=line, quantity=quantity) for line, quantity in facts.lines),
+        completes=facts.completes,
+        all_tracking=tuple(facts.all_tracking),
+    )
