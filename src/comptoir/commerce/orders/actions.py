@@ -29,6 +29,7 @@ from comptoir.kit.errors import BadInput, ComptoirError
 
 __all__ = [
     "Followed",
+    "agree",
     "block",
     "cancel",
     "cancel_line",
@@ -268,10 +269,13 @@ def block(order: int, *, reason: str, at: datetime, actor: Actor, facts: Mapping
 
 
 def unblock(order: int, *, at: datetime, actor: Actor, reason: str = "") -> bool:
-    """A person has decided: preparation may go on. False where nothing blocked it."""
+    """A person has decided: preparation may go on, whatever the status there. False where nothing blocked it."""
     if not lock(order).is_blocked:
         return False
-    sql.execute("UPDATE orders_order SET is_blocked = false, changed_at = %s WHERE id = %s", [at, order])
+    sql.execute(
+        "UPDATE orders_order SET is_blocked = false, accepted_as = meaning_there, changed_at = %s WHERE id = %s",
+        [at, order],
+    )
     note(order, "unblocked", reason=reason, actor=actor, at=at)
     return True
 
@@ -417,6 +421,16 @@ class Followed:
     tells: bool = False
 
 
+def agree(order: int, *, reason: str, at: datetime, actor: Actor) -> None:
+    """A person has seen the status there and leaves our order as it is: it is asked about again only if it changes."""
+    locked = lock(order)
+    sql.execute(
+        "UPDATE orders_order SET accepted_as = meaning_there, is_blocked = false, changed_at = %s WHERE id = %s",
+        [at, order],
+    )
+    note(order, "agreed", reason=reason, facts={"meaning": locked.meaning_there}, actor=actor, at=at)
+
+
 def note_external_status(statuses: Mapping[int, str], *, at: datetime) -> int:
     """Remember the statuses last seen there, order -> status; how many were new."""
     return sql.execute(
@@ -443,13 +457,14 @@ def follow(
     the channel can be told that we cancelled.
     """
     locked = lock(order)
-    if external_status is not None:
-        note_external_status({order: external_status}, at=at)
-    standing = _standing(locked)
-    seen = Meaning(meaning)
-    if seen == locked.accepted_as and standing != Standing.CANCELLED_THERE:
-        seen = Meaning.PAID  # the rule for that status said that it comes in: it says nothing new
+    seen, standing = Meaning(meaning), _standing(locked)
     reaction = external.reaction(seen, standing)
+    if seen == locked.accepted_as:  # a rule or a person has let it pass: it says nothing new
+        if locked.status in status.OPEN:
+            reaction = external.reaction(Meaning.PAID, standing)
+        elif standing != Standing.CANCELLED:
+            reaction = external.NOTHING
+    _note_seen(locked, seen, external_status, at=at)
     code, severity = reaction.finding, reaction.severity
     reason = f"{seen.value} there"
     match reaction.movement:
@@ -478,6 +493,17 @@ def follow(
         books=reaction.movement == Movement.SHIP and books_shipments,
         tells=reaction.effect == Effect.TELL_CANCELLED and can_tell,
     )
+
+
+def _note_seen(order: Locked, seen: Meaning, external_status: str | None, *, at: datetime) -> None:
+    if external_status is not None:
+        note_external_status({order.id: external_status}, at=at)
+    if seen != order.meaning_there:
+        # What was let pass was let pass as long as it stays so; a status that says nothing takes nothing back.
+        still = order.accepted_as if seen in {order.accepted_as, Meaning.UNKNOWN} else ""
+        sql.execute(
+            "UPDATE orders_order SET meaning_there = %s, accepted_as = %s WHERE id = %s", [seen.value, still, order.id]
+        )
 
 
 def _external_number(order: int) -> str:
@@ -636,7 +662,8 @@ def _replace_what_is_not_lines(order: Locked, theirs: NewOrder, warehouses: tupl
     placing.insert_money([(order.id, theirs)])
     sql.execute(
         "UPDATE orders_order SET total = %s, total_tax = %s, billing = %s, shipping = %s, buyer = %s, pickup_point = %s,"
-        " note = %s, theirs = %s, search = %s, warehouses = %s, is_blocked = false, changed_at = %s WHERE id = %s",
+        " note = %s, theirs = %s, accepted_as = %s, meaning_there = %s, search = %s, warehouses = %s, is_blocked = false,"
+        " changed_at = %s WHERE id = %s",
         [
             theirs.total,
             theirs.total_tax,
@@ -646,6 +673,8 @@ def _replace_what_is_not_lines(order: Locked, theirs: NewOrder, warehouses: tupl
             placing.clean(theirs.pickup_point, 160),
             placing.clean(theirs.note),
             sql.Jsonb(differences.snapshot(theirs.lines, theirs.shipping, theirs.total)),
+            theirs.meaning,
+            theirs.meaning,
             placing.search_text(order.number, theirs),
             list(warehouses),
             at,

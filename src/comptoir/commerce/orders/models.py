@@ -65,7 +65,8 @@ class Order(models.Model):
     is_cancelled_there = models.BooleanField(
         default=False
     )  # the channel cancelled it, not we: it may be reopened there
-    accepted_as = models.CharField(max_length=10, blank=True)  # external.Meaning of the status it was accepted with
+    accepted_as = models.CharField(max_length=10, blank=True)  # external.Meaning that a rule or a person let pass
+    meaning_there = models.CharField(max_length=10, blank=True)  # external.Meaning as last seen
     theirs = models.JSONField(null=True)  # the channel's version that we know of: differences.snapshot
     hold_reason = models.CharField(max_length=255, blank=True)
     invoice_wanted = models.BooleanField(default=False)
@@ -101,6 +102,12 @@ class Order(models.Model):
             models.Index(fields=["status", "-placed_at", "-id"]),
             models.Index(fields=["channel", "-placed_at", "-id"]),
             models.Index(fields=["channel", "status", "-placed_at", "-id"]),
+            models.Index(fields=["-placed_at", "-id"], condition=Q(is_blocked=True), name="order_blocked"),
+            models.Index(
+                fields=["preparation", "-placed_at", "-id"],
+                condition=~Q(preparation="shipped"),
+                name="order_preparation",
+            ),
             GinIndex(fields=["search"], opclasses=["gin_trgm_ops"], name="order_search"),
         ]
 

@@ -22,6 +22,7 @@ from comptoir.commerce.inventory import queries as stock
 from comptoir.commerce.inventory.records import Demand, Pick
 from comptoir.commerce.orders import differences, events, sold
 from comptoir.commerce.orders.errors import NotAcceptable, NotEnough, TotalsDiffer
+from comptoir.commerce.orders.external import Meaning
 from comptoir.commerce.orders.models import ChargeKind, Preparation, Status
 from comptoir.commerce.orders.records import ZERO, Intake, NewOrder, Placed
 from comptoir.commerce.orders.sold import DraftLine
@@ -45,6 +46,7 @@ _ORDER_COLUMNS = {
     "external_number": "text",
     "external_status": "text",
     "accepted_as": "text",
+    "meaning_there": "text",
     "selling_point": "bigint",
     "status": "text",
     "preparation": "text",
@@ -219,7 +221,9 @@ def _name(new: NewOrder) -> str:
 
 
 def _already(sale: Sale, row: tuple[int, str, str]) -> Placed:
-    return Placed(*sale, *row, created=False)
+    channel, external_id = sale
+    order, number, status = row
+    return Placed(channel, external_id, order, number, status, created=False)
 
 
 def _known(sales: Sequence[Sale]) -> dict[Sale, tuple[int, str, str]]:
@@ -253,6 +257,8 @@ def refuse(new: NewOrder, name: str) -> ComptoirError | None:
     ):
         if len(text) > most or "\0" in text:
             return NotAcceptable(name, place_, text[:100], f"at most {most} characters")
+    if new.meaning not in {"", *Meaning}:
+        return NotAcceptable(name, "meaning", new.meaning, f"one of {', '.join(Meaning)}")
     if len(new.currency) != 3:
         return NotAcceptable(name, "currency", new.currency, "three letters, as in ISO 4217")
     if len(new.lines) > _MOST_LINES:
@@ -407,6 +413,7 @@ def _order_row(draft: _Draft, at: datetime) -> dict[str, Any]:
         "external_number": new.external_number,
         "external_status": new.external_status,
         "accepted_as": new.meaning,
+        "meaning_there": new.meaning,
         "selling_point": new.selling_point,
         "status": draft.status.value,
         "preparation": (Preparation.SHIPPED if draft.status == Status.COMPLETE else Preparation.NEW).value,

@@ -130,12 +130,3 @@ class Finding:
     severity: Severity
     subject: str
     facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """An invariant that does not hold: which, for what, and the figures."""
-
-    code: str
-    subject: str
-    facts: Mapping[str, Any]

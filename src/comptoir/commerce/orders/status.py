@@ -53,6 +53,7 @@ class Locked:
     is_blocked: bool
     is_cancelled_there: bool
     accepted_as: str
+    meaning_there: str
     hold_reason: str
     carrier: str
     carrier_name: str
@@ -72,13 +73,13 @@ def lock(order: int) -> Locked:
     """Lock one order. Orders are locked before anything of inventory, and several only in the order of their ids."""
     row = sql.one(
         "SELECT id, number, channel, external_id, external_status, status, preparation, is_history, is_blocked,"
-        " is_cancelled_there, accepted_as, hold_reason, carrier, carrier_name, warehouses, placed_at, currency, total,"
+        " is_cancelled_there, accepted_as, meaning_there, hold_reason, carrier, carrier_name, warehouses, placed_at, currency, total,"
         " theirs FROM orders_order WHERE id = %s FOR UPDATE",
         [order],
     )
     if row is None:
         raise BadInput("there is no such order", place="order", value=order, cure="look it up in the list of orders")
-    return Locked(*row[:5], Status(row[5]), Preparation(row[6]), *row[7:14], tuple(row[14]), *row[15:])
+    return Locked(*(*row[:5], Status(row[5]), Preparation(row[6]), *row[7:15], tuple(row[15]), *row[16:]))
 
 
 def move(order: int, to: Status, *, reason: str, actor: Actor, at: datetime, reopen: bool = False) -> Locked:

@@ -106,9 +106,8 @@ def parcel_facts(shipment: int) -> ParcelFacts | None:
         "SELECT tracking FROM shipments_shipment WHERE order_id = %s AND id <= %s AND tracking <> '' ORDER BY id",
         [row[3], shipment],
     )
-    return ParcelFacts(
-        *row, tuple((line, quantity) for line, quantity in lines), tuple(dict.fromkeys(t for (t,) in tracking))
-    )
+    told = tuple((line, quantity) for line, quantity in lines)
+    return ParcelFacts(*(*row, told, tuple(dict.fromkeys(number for (number,) in tracking))))
 
 
 _ROWS = """
@@ -147,4 +146,4 @@ def _with_lines(rows: Sequence[sql.Row]) -> list[ShipmentRow]:
         [[row[0] for row in rows]],
     ):
         lines.setdefault(shipment, []).append(ShipmentLineRow(*line))
-    return [ShipmentRow(*row, tuple(lines.get(row[0], ()))) for row in rows]
+    return [ShipmentRow(*(*row, tuple(lines.get(row[0], ())))) for row in rows]
