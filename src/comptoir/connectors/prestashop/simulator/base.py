@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from comptoir.connectors.prestashop.simulator.resources import hub_rights
-from comptoir.connectors.prestashop.simulator.store import Row, Store
+from comptoir.connectors.prestashop.simulator.store import Row, Store, whole
 from comptoir.simulators.clock import Clock
 
 DEMO_KEY = "C0MPT01RSIMULATEDSHOPKEY00000001"
@@ -99,6 +99,7 @@ class Base:
         """The value of a setting, or ''."""
         return str(self.store.value("SELECT value FROM configurations WHERE name = ? COLLATE NOCASE", (name,)) or "")
 
+    @whole
     def configure(self, name: str, value: str) -> None:
         """Set or add a setting."""
         found = self.store.value("SELECT id FROM configurations WHERE name = ? COLLATE NOCASE", (name,))
@@ -109,6 +110,7 @@ class Base:
             self.store.update("configurations", found, value=value, date_upd=now)
         self.__dict__.pop("timezone", None)
 
+    @whole
     def add_key(
         self,
         key: str,
@@ -262,6 +264,7 @@ class Base:
 
     # Shops ------------------------------------------------------------------------------------------------------
 
+    @whole
     def add_shop(self, name: str, *, group: int | None = None, share_stock: bool = False) -> int:
         """A further shop of a multistore; without a group it gets one of its own."""
         if group is None:

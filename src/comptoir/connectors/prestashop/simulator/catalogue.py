@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from comptoir.connectors.prestashop.simulator.base import Base
-from comptoir.connectors.prestashop.simulator.store import Row
+from comptoir.connectors.prestashop.simulator.store import Row, whole
 
 #: product, attribute, shop -> units
 StockDeltas = dict[tuple[int, int, int], int]
@@ -40,6 +40,7 @@ class Catalogue(Base):
         now = self.shop_time()
         return self.store.insert("suppliers", name=name, active=1, date_add=now, date_upd=now)
 
+    @whole
     def link_supplier(
         self,
         product: int,
@@ -61,6 +62,7 @@ class Catalogue(Base):
             product_supplier_price_te=price,
         )
 
+    @whole
     def option_value(self, option: str, value: str) -> int:
         """The id of an option value such as ("Colour", "Red"), made where it is missing."""
         group = next(
@@ -154,11 +156,13 @@ class Catalogue(Base):
         with self.store.transaction():
             return [self.add_product(**dict(one)) for one in products]
 
-    def edit_product(self, product: int, **fields: Any) -> None:
+    @whole
+    def edit_product(self, /, product: int, **fields: Any) -> None:
         """Change fields of a product; this touches its date_upd."""
         self.store.update("products", product, **fields, date_upd=self.shop_time())
         self.goods_changed()
 
+    @whole
     def delete_product(self, product: int) -> None:
         """Delete a product with all that hangs on it; orders keep its number."""
         with self.store.transaction():
@@ -171,8 +175,10 @@ class Catalogue(Base):
             self.store.execute("DELETE FROM shop_members WHERE resource = 'products' AND id = ?", (product,))
         self.goods_changed()
 
+    @whole
     def add_combination(
         self,
+        /,
         product: int,
         *,
         reference: str = "",
@@ -212,6 +218,7 @@ class Catalogue(Base):
         self.goods_changed()
         return combination
 
+    @whole
     def delete_combination(self, combination: int) -> None:
         """Delete a combination; order rows keep its number."""
         found = self.store.get("combinations", combination)
@@ -233,6 +240,7 @@ class Catalogue(Base):
 
     # Images -----------------------------------------------------------------------------------------------------
 
+    @whole
     def add_image(self, product: int, *, missing: bool = False) -> int:
         """A picture; `missing`: listed, but its file is gone from the disk. The product's date_upd stays."""
         image = self.store.reserve_ids("product_images", 1)
@@ -260,6 +268,7 @@ class Catalogue(Base):
             or 0
         )
 
+    @whole
     def set_stock(self, product: int, quantity: int, attribute: int = 0, shop: int = 1) -> None:
         """Type a figure in the back office."""
         self.move_stock({(product, attribute, shop): quantity - self.stock(product, attribute, shop)})

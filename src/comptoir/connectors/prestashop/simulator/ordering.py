@@ -12,7 +12,7 @@ from typing import Any
 
 from comptoir.connectors.prestashop.simulator.catalogue import PACK_ONLY, PARTS_ONLY, Catalogue, StockDeltas
 from comptoir.connectors.prestashop.simulator.resources import EMPTY_DATE
-from comptoir.connectors.prestashop.simulator.store import Row
+from comptoir.connectors.prestashop.simulator.store import Row, whole
 
 CENT = Decimal("0.01")
 
@@ -100,7 +100,8 @@ class Ordering(Catalogue):
         }
         return self.store.insert("addresses", **values)
 
-    def edit_address(self, address: int, **fields: Any) -> int:
+    @whole
+    def edit_address(self, /, address: int, **fields: Any) -> int:
         """A used address is never changed: the old one is marked deleted and stays readable. Gives the new id."""
         old = self.store.get("addresses", address)
         if old is None:
@@ -111,7 +112,8 @@ class Ordering(Catalogue):
         self.store.update("addresses", address, deleted=1, date_upd=now)
         return new
 
-    def edit_carrier(self, carrier: int, **fields: Any) -> int:
+    @whole
+    def edit_carrier(self, /, carrier: int, **fields: Any) -> int:
         """Saving a carrier makes a new one; the reference stays. Gives the new id."""
         old = self.store.get("carriers", carrier)
         if old is None:
@@ -128,6 +130,7 @@ class Ordering(Catalogue):
         """Place one order; see `place_orders` for the details. Gives its id."""
         return self.place_orders([{"lines": list(lines), **details}])[0]
 
+    @whole
     def place_orders(self, orders: Iterable[Mapping[str, Any]]) -> list[int]:
         """Place many orders. Each: `lines` (Line, mapping or (product, attribute, quantity, excl, incl)) and any of
         customer, address, invoice_address, carrier (0: none), state (an id or a PS_OS_ name), payment, module,
@@ -451,6 +454,7 @@ class Ordering(Catalogue):
         """The lines of an order."""
         return self.store.rows("SELECT * FROM order_details WHERE id_order = ? ORDER BY id", (order,))
 
+    @whole
     def change_state(self, order: int, state: int | str, *, send_mail: bool = False, employee: int = 0) -> int:
         """Change the state with all that follows; nothing guards against the same state twice. Gives the history row."""
         row = self.order(order)
@@ -510,6 +514,7 @@ class Ordering(Catalogue):
         )
         return [] if gone else self._taken(product, attribute, units, self._goods(product, attribute))
 
+    @whole
     def pay(self, order: int, state: int | str = "PS_OS_PAYMENT", *, transaction_id: str = "") -> int:
         """The money arrived."""
         history = self.change_state(order, state)
@@ -524,6 +529,7 @@ class Ordering(Catalogue):
         """Cancel an order in the back office."""
         return self.change_state(order, "PS_OS_CANCELED", employee=1)
 
+    @whole
     def ship_in_shop(self, order: int, tracking: str = "", state: int | str = "PS_OS_SHIPPING") -> int:
         """Someone ships in the shop's own screen."""
         parcel = self.store.value("SELECT min(id) FROM order_carriers WHERE id_order = ?", (order,))
@@ -531,6 +537,7 @@ class Ordering(Catalogue):
             self.store.update("order_carriers", parcel, tracking_number=tracking)
         return self.change_state(order, state, employee=1)
 
+    @whole
     def refund_lines(self, order: int, lines: Mapping[int, int], *, restock: bool = False, shipping: Number = 0) -> int:
         """A credit slip for some units of some lines (order_detail id -> units). Gives its id."""
         row = self.order(order)
@@ -587,6 +594,7 @@ class Ordering(Catalogue):
             self.store.update("orders", order, date_upd=now)
         return slip
 
+    @whole
     def change_line(self, detail: int, quantity: int) -> None:
         """Edit the quantity of a line in the back office (0 removes it); totals and stock follow."""
         line = self.store.get("order_details", detail)

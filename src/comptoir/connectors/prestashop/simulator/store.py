@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from comptoir.connectors.prestashop.simulator.resources import EMPTY, RESOURCES, Field
 
@@ -75,6 +77,8 @@ class Store:
         self.languages: list[int] = [1]
         self.changes: list[dict[str, Any]] | None = None
         self._depth = 0
+        #: a test may act in the shop while a server answers from other threads
+        self._lock = threading.RLock()
         self._connection = sqlite3.connect(
             str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
         )
@@ -120,20 +124,21 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; an inner one belongs to the outer."""
-        if self._depth:
-            yield
-            return
-        self._connection.execute("BEGIN")
-        self._depth = 1
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        else:
-            self._connection.execute("COMMIT")
-        finally:
-            self._depth = 0
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._connection.execute("BEGIN")
+            self._depth = 1
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            else:
+                self._connection.execute("COMMIT")
+            finally:
+                self._depth = 0
 
     @contextmanager
     def recorded(self) -> Iterator[list[dict[str, Any]]]:
@@ -146,20 +151,19 @@ class Store:
 
     def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Read rows."""
-        return [dict(row) for row in self._connection.execute(statement, parameters)]
+        with self._lock:
+            return [dict(row) for row in self._connection.execute(statement, parameters)]
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The first column of the first row, or None."""
-        row = self._connection.execute(statement, parameters).fetchone()
+        with self._lock:
+            row = self._connection.execute(statement, parameters).fetchone()
         return row[0] if row else None
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """Change rows without a record; gives their number."""
-        return self._connection.execute(statement, parameters).rowcount
-
-    def execute_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> int:
-        """The same statement for many rows; gives the number of rows changed."""
-        return self._connection.executemany(statement, parameters).rowcount
+        with self._lock:
+            return self._connection.execute(statement, parameters).rowcount
 
     def get(self, name: str, identity: int) -> Row | None:
         """One object, or None."""
@@ -168,9 +172,10 @@ class Store:
 
     def reserve_ids(self, name: str, count: int) -> int:
         """The first of so many fresh ids."""
-        first: int = self._next[name]
-        self._next[name] = first + count
-        return first
+        with self._lock:
+            first: int = self._next[name]
+            self._next[name] = first + count
+            return first
 
     def many(self, value: str | Mapping[int, str] | None) -> dict[int, str]:
         """A text for every language."""
@@ -253,3 +258,25 @@ class Store:
         if gone and self.changes is not None:
             self.changes.append({"resource": name, "id": identity, "do": "delete"})
         return gone
+
+
+class _HasStore(Protocol):
+    store: Store
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+Owner = TypeVar("Owner", bound=_HasStore)
+
+
+def whole(
+    action: Callable[Concatenate[Owner, Given], Result],
+) -> Callable[Concatenate[Owner, Given], Result]:
+    """Runs an action of the shop in one piece: nobody sees or changes anything between its steps."""
+
+    @wraps(action)
+    def in_one_piece(self: Owner, /, *arguments: Given.args, **named: Given.kwargs) -> Result:
+        with self.store.transaction():
+            return action(self, *arguments, **named)
+
+    return in_one_piece
