@@ -46,11 +46,9 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
 
 def _status(run: RunContext, channel: Channel, order: int, meaning: str, sale: dict[str, object]) -> set[str]:
     can_tell = "cancelling" in registry.find(channel.kind).abilities
-    followed = orders.follow(order, meaning, can_tell=can_tell, at=run.at, actor=run.actor)
-    if followed.books:
-        shipments.book_shipped_there(
-            order, tracking=next(iter(sale_from_json(sale).tracking), ""), at=run.at, actor=run.actor
-        )
+    followed = shipments.follow(
+        order, meaning, tracking=sale_from_json(sale).tracking, can_tell=can_tell, at=run.at, actor=run.actor
+    )
     if followed.tells:
         effects.want(
             channel.pk,

@@ -14,6 +14,7 @@ from comptoir.engine import effects
 from comptoir.engine.flow import OUT, Lane, flow
 from comptoir.engine.runs import PlanLine, RunContext
 from comptoir.kit import clock
+from comptoir.kit.errors import Conflict
 
 BATCH = 20
 
@@ -91,8 +92,10 @@ def _plan(run: RunContext, effect: effects.Taken, label: str, field: str, new: s
 def parcel_of(shipment: int) -> Parcel:
     """A shipment in the channel's terms."""
     facts = shipments.parcel_facts(shipment)
+    if facts is None or facts.sale is None:
+        raise Conflict("a promise speaks of a shipment that is not there", shipment=shipment)
     return Parcel(
-        sale=facts.external_id,
+        sale=facts.sale,
         key=facts.key,
         carrier=facts.carrier,
         carrier_name=facts.carrier_name,
@@ -101,5 +104,5 @@ def parcel_of(shipment: int) -> Parcel:
         shipped_at=facts.shipped_at,
         lines=tuple(ParcelLine(line=line, quantity=quantity) for line, quantity in facts.lines),
         completes=facts.completes,
-        all_tracking=tuple(facts.all_tracking),
+        all_tracking=facts.all_tracking,
     )

@@ -1,0 +1,142 @@
+"""A channel's life: connected in test mode, looked around, taken live when nothing stands against it, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from comptoir.channels import channel as channels
+from comptoir.channels import registry
+from comptoir.channels.models import Channel, Mode, Seen
+from comptoir.channels.records import Named, Surroundings, to_json
+from comptoir.commerce.inventory import actions as inventory
+from comptoir.engine import findings, flow
+from comptoir.engine.models import Severity
+from comptoir.kit import sql
+from comptoir.kit.actor import Actor
+from comptoir.kit.errors import Conflict
+from comptoir.offers import actions as offers
+
+
+def kinds_for(row: Channel) -> list[str]:
+    """The flows that a channel can carry: those whose abilities its connector has."""
+    card = registry.find(row.kind)
+    abilities = set(card.abilities) | ({"webhooks"} if card.webhooks is not None else set())
+    return [
+        declaration.kind
+        for declaration in flow.declared().values()
+        if declaration.needs and set(declaration.needs) <= abilities and declaration.kind not in card.feeds
+    ]
+
+
+def connect(
+    *,
+    kind: str,
+    name: str,
+    code: str,
+    config: Mapping[str, Any],
+    actor: Actor,
+    at: datetime,
+    sales_from: datetime | None = None,
+    accepts_by_itself: bool = True,
+) -> Channel:
+    """Make a channel in test mode with its flows. Call `look_around` next: it tests the connection."""
+    row = channels.connect(
+        kind=kind, name=name, code=code, config=config, actor=actor, at=at, accepts_by_itself=accepts_by_itself
+    )
+    if sales_from is not None:
+        Channel.objects.filter(pk=row.pk).update(sales_from=sales_from)
+        row.sales_from = sales_from
+    flow.ensure_flows(row.pk, kinds_for(row))
+    return row
+
+
+def ask_around(row: Channel) -> Surroundings:
+    """Test the connection and see what there is. Calls out; no transaction may be open."""
+    with channels.opened(row, live=True, writes=False) as opened:
+        return opened.client.probe.look_around()
+
+
+def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: datetime) -> None:
+    """Keep what a connection test found: clock, currency, selling points, and what there is to map, with proposals for
+    carriers that nobody has mapped."""
+    card = registry.find(row.kind)
+    Channel.objects.filter(pk=row.pk).update(
+        timezone=seen.timezone, currency=seen.currency, version=seen.version, external_identity=seen.name[:255]
+    )
+    row.refresh_from_db()
+    Seen.objects.update_or_create(channel=row, defaults={"content": to_json(seen), "seen_at": at})
+    sql.execute(
+        "UPDATE engine_flow SET timezone = %s WHERE channel_id = %s AND timezone = 'UTC'", [seen.timezone, row.pk]
+    )
+    offers.ensure_points(
+        row.pk, seen.points, figure=card.figure.value, warehouses=[inventory.default_warehouse().pk], at=at
+    )
+    offers.see(row.pk, "carrier", seen.carriers, proposals={one.external_id: one.name for one in seen.carriers}, at=at)
+    offers.see(row.pk, "payment", seen.payment_methods, at=at)
+    offers.see(row.pk, "status", [Named(external_id=one.external_id, name=one.name) for one in seen.statuses], at=at)
+    subject = f"channel:{row.pk}"
+    findings.close(row.pk, [subject], ["missing_right", *seen.warnings], at=at)
+    findings.report(
+        [
+            *(
+                findings.Report(row.pk, "missing_right", f"{subject}:{right}"[:160], Severity.ERROR, {"right": right})
+                for right in seen.missing_rights
+            ),
+            *(findings.Report(row.pk, code, subject, Severity.ERROR, {}) for code in seen.warnings),
+        ],
+        at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that stands against going live."""
+
+    code: str
+    facts: dict[str, Any]
+
+
+def obstacles(row: Channel) -> list[Obstacle]:
+    """What a person must settle before anything is written to a channel."""
+    found: list[Obstacle] = []
+    if row.health != "good":
+        found.append(Obstacle("not_healthy", {"health": row.health, "text": row.health_text}))
+    for name, count in sql.rows(
+        "SELECT p.name, count(pw.id) FROM offers_sellingpoint p LEFT JOIN offers_pointwarehouse pw ON pw.point_id = p.id"
+        " WHERE p.channel_id = %s GROUP BY p.id",
+        [row.pk],
+    ):
+        if not count:
+            found.append(Obstacle("no_warehouse", {"point": name}))
+    for (name,) in sql.rows(
+        "SELECT name FROM offers_sellingpoint WHERE channel_id = %s AND stock_initialised_at IS NULL AND NOT owns_stock",
+        [row.pk],
+    ):
+        found.append(Obstacle("stock_not_initialised", {"point": name}))
+    errors = sql.value(
+        "SELECT count(*) FROM engine_finding WHERE channel_id = %s AND severity = 'error' AND closed_at IS NULL"
+        " AND (starts_with(subject, 'channel:') OR starts_with(subject, 'flow:') OR starts_with(subject, 'sale:'))",
+        [row.pk],
+    )
+    if errors:
+        found.append(Obstacle("open_errors", {"errors": errors}))
+    return found
+
+
+def go_live(row: Channel, *, actor: Actor, at: datetime, accept_open_errors: bool = False) -> None:
+    """Let writes through. Raises Conflict naming what stands against it; open Errors may be accepted by a person."""
+    against = [one for one in obstacles(row) if not (accept_open_errors and one.code == "open_errors")]
+    if against:
+        raise Conflict(
+            "not yet: " + ", ".join(one.code for one in against), obstacles=[[one.code, one.facts] for one in against]
+        )
+    channels.set_mode(row, Mode.PRODUCTION, actor=actor, at=at)
+
+
+def back_to_test(row: Channel, *, actor: Actor, at: datetime) -> None:
+    """Stop writing. Sales go on coming in; what was told is no longer believed, since others write there from now on."""
+    channels.set_mode(row, Mode.TEST, actor=actor, at=at)
+    offers.tell_again(row.pk, at=at, actor=actor)

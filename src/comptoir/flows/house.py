@@ -1,0 +1,91 @@
+"""What the hub does for itself, shown as flows of its own pseudo-channel so that there is one place to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.channels.channel import OpenChannel
+from comptoir.channels.models import Channel, Health, Mode
+from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.inventory import checks as inventory_checks
+from comptoir.commerce.orders import checks as order_checks
+from comptoir.engine import checks as engine_checks
+from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, minutes
+from comptoir.engine.models import Severity
+from comptoir.engine.runs import RunContext
+from comptoir.kit import ids
+from comptoir.kit.breach import Breach
+from comptoir.offers import checks as offer_checks
+from comptoir.staging import books as staging_books
+
+HUB = "hub"
+
+#: Every part that keeps books, and how it looks them over.
+BOOKS: dict[str, Callable[[], list[Breach]]] = {
+    "inventory": inventory_checks.check_books,
+    "orders": order_checks.check_books,
+    "offers": offer_checks.check_books,
+    "staging": staging_books.check_books,
+    "engine": engine_checks.check_books,
+}
+
+KINDS = ("check_books", "expire_holds", "spread_changes")
+
+
+def ensure_hub(*, at: datetime) -> Channel:
+    """The hub's own pseudo-channel with its flows; made at first start."""
+    row, _made = Channel.objects.get_or_create(
+        code=HUB,
+        defaults={
+            "name": "Comptoir",
+            "kind": HUB,
+            "mode": Mode.TEST,  # it has nothing to write to
+            "health": Health.GOOD,
+            "webhook_token": ids.token(),
+            "created_at": at,
+        },
+    )
+    ensure_flows(row.pk, KINDS)
+    return row
+
+
+def check_all() -> dict[str, list[Breach]]:
+    """Look over the books of every part: what does not hold, by part."""
+    return {part: check() for part, check in BOOKS.items()}
+
+
+@flow("check_books", direction=HERE, title=_("Books"), needs=("hub",), cron="0 4 * * *")
+def check_books(run: RunContext, channel: OpenChannel | None) -> None:
+    """Verify on live data what must always be true; each breach is an Error."""
+    for part, breaches in check_all().items():
+        with run.checkpoint():
+            run.count(seen=1, unchanged=0 if breaches else 1, failed=1 if breaches else 0)
+            if not breaches:
+                run.resolved([f"books:{part}"])
+            else:
+                first = breaches[0]
+                run.found(
+                    "books_broken", f"books:{part}", Severity.ERROR,
+                    breaches=len(breaches), code=first.code, subject=first.subject, facts=first.facts,
+                )  # fmt: skip
+
+
+@flow(
+    "expire_holds",
+    direction=HERE,
+    title=_("Units set aside too long"),
+    needs=("hub",),
+    lane=Lane.LIVE,
+    every=minutes(10),
+)
+def expire_holds(run: RunContext, channel: OpenChannel | None) -> None:
+    """Free what unpaid sales have set aside for longer than their channel allows."""
+    while True:
+        with run.checkpoint():
+            freed = inventory.expire_holds(at=run.at, actor=run.actor)
+            run.count(seen=len(freed), changed=len(freed))
+        if not freed:
+            return

@@ -1,0 +1,108 @@
+"""Which event starts what. Handlers run in the event's transaction: they leave facts and ask for a start after commit."""
+
+from __future__ import annotations
+
+from comptoir.channels import registry
+from comptoir.channels.models import Channel
+from comptoir.commerce.inventory import events as inventory
+from comptoir.commerce.orders import events as orders
+from comptoir.commerce.shipments import events as shipments
+from comptoir.engine import effects, findings
+from comptoir.engine.models import Severity
+from comptoir.engine.runs import start_after_commit
+from comptoir.events.record import Happened, on
+from comptoir.kit import sql
+
+STOCK_EVENTS = (
+    inventory.RECEIVED, inventory.BOOKED, inventory.COUNTED, inventory.TRANSFERRED, inventory.REBASED, inventory.SHIPPED,
+    inventory.RESERVED, inventory.RELEASED, inventory.HELD, inventory.HOLDS_RELEASED, inventory.HOLDS_EXPIRED,
+)  # fmt: skip
+
+
+def set_up() -> None:
+    """Register every handler; called once per process by `config/bootstrap.py`."""
+    for name in STOCK_EVENTS:
+        on(name, tell_levels)
+        on(name, report_shortages)
+    on(shipments.SHIPPED, want_tracking)
+    on(shipments.TRACKING_CHANGED, want_new_tracking)
+    on(orders.CANCELLED, want_cancellation)
+
+
+def tell_levels(happened: Happened) -> None:
+    """What is available changed: channels in production are told."""
+    start_after_commit(
+        "push_stock",
+        [
+            row[0]
+            for row in sql.rows(
+                "SELECT id FROM channels_channel WHERE mode = 'production' AND NOT writes_paused AND archived_at IS NULL"
+            )
+        ],
+    )
+
+
+def report_shortages(happened: Happened) -> None:
+    """A fact took back what was promised, or showed units that nobody knew of: a person should know."""
+    reports = [
+        findings.Report(
+            None, "promise_taken_back", f"order:{order}", Severity.ERROR,
+            {"line": line, "variant": variant, "quantity": str(quantity)},
+        )
+        for line, order, variant, quantity in happened.facts.get("taken_back", ())
+    ] + [
+        findings.Report(
+            None, "units_out_of_nowhere", f"variant:{variant}", Severity.ERROR,
+            {"warehouse": warehouse, "quantity": str(quantity), "reference": reference},
+        )
+        for variant, warehouse, quantity, reference in happened.facts.get("gaps", ())
+    ]  # fmt: skip
+    findings.report(reports, at=happened.at)
+
+
+def want_tracking(happened: Happened) -> None:
+    """A parcel of ours left for a sale of a channel: the channel is told, once."""
+    facts = happened.facts
+    channel = facts.get("channel")
+    if channel is None or not facts["is_ours"] or not _can(channel, "tracking"):
+        return
+    effects.want(
+        channel, "tracking", f"shipment:{facts['shipment']}", f"order:{facts['order']}",
+        {"shipment": facts["shipment"], "number": facts["number"]}, at=happened.at,
+    )  # fmt: skip
+    start_after_commit("push_tracking", [channel])
+
+
+def want_new_tracking(happened: Happened) -> None:
+    """A tracking number was corrected: the channel is told the new one."""
+    facts = happened.facts
+    channel = facts.get("channel")
+    if channel is None or not facts["is_ours"] or not _can(channel, "tracking"):
+        return
+    effects.want(
+        channel, "tracking", f"shipment:{facts['shipment']}:{facts['tracking']}", f"order:{facts['order']}",
+        {"shipment": facts["shipment"], "number": facts["number"]}, at=happened.at,
+    )  # fmt: skip
+    start_after_commit("push_tracking", [channel])
+
+
+def want_cancellation(happened: Happened) -> None:
+    """We cancelled what a channel sold: the channel is told where it can be; else a person must."""
+    facts = happened.facts
+    channel = facts.get("channel")
+    if channel is None or not facts["is_ours"]:
+        return
+    about = {"order": facts["order"], "number": facts["number"], "sale": facts["external_id"]}
+    if not _can(channel, "cancelling"):
+        findings.report(
+            [findings.Report(channel, "cancelled_here_only", f"order:{facts['order']}", Severity.ERROR, about)],
+            at=happened.at,
+        )
+        return
+    effects.want(channel, "cancel", f"order:{facts['order']}", f"order:{facts['order']}", about, at=happened.at)
+    start_after_commit("push_cancellations", [channel])
+
+
+def _can(channel: int, ability: str) -> bool:
+    row = Channel.objects.only("kind").get(pk=channel)
+    return ability in registry.find(row.kind).abilities

@@ -1,0 +1,265 @@
+"""Stock figures of a channel are read: once, to know what is there, and every night, to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.channels.channel import OpenChannel, may_write
+from comptoir.channels.connector import Figure
+from comptoir.channels.models import Mode
+from comptoir.channels.records import StockFigure
+from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.inventory.records import Count, Receipt
+from comptoir.engine.flow import IN, flow
+from comptoir.engine.models import Severity
+from comptoir.engine.runs import RunContext
+from comptoir.flows import levels, reporting
+from comptoir.flows.sales import accept_ready, keep_sales
+from comptoir.kit import sql
+from comptoir.kit.errors import Conflict
+from comptoir.offers import actions as offers
+from comptoir.offers import queries
+
+ROUNDS = 6  # sales that keep coming while figures are read: after so many the run gives up
+STEP = 1_000
+
+
+@flow("pull_stock_once", direction=IN, title=_("Stock levels, once"), needs=("stock", "sales"))
+def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
+    """Begin to count: on hand = the shop's figure + units of its open sales that it has already taken off.
+
+    Sales are read before and after the figures, and figures of what was sold meanwhile are read again, so that a sale in
+    between is neither lost nor counted twice.
+    """
+    assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
+    if channel.row.mode == Mode.PRODUCTION and not run.is_preview:
+        raise Conflict(
+            "stock is counted here already; in production it is re-based through a preview", channel=channel.ref
+        )
+    _read_sales(run, channel)
+    figures: dict[tuple[str, str], StockFigure] = {}
+    for page in channel.client.stock.figures({}):
+        figures |= {(one.listing, one.selling_point): one for one in page.items}
+        with run.checkpoint():
+            reporting.report_odd(run, page.odd)
+    for _round in range(ROUNDS):
+        sold = _read_sales(run, channel)
+        if not sold:
+            break
+        again = [one.ref for key, one in figures.items() if key[0] in sold]
+        for start in range(0, len(again), STEP):
+            page = channel.client.stock.fetch(again[start : start + STEP])
+            figures |= {(one.listing, one.selling_point): one for one in page.items}
+    else:
+        raise Conflict(
+            "sales came in faster than figures could be read: run it again in a quieter hour", channel=channel.ref
+        )
+    _open_books(run, channel, list(figures.values()))
+
+
+def _read_sales(run: RunContext, channel: OpenChannel) -> set[str]:
+    """Read what changed among sales, without moving the cursor of their own flow; listings of what is new or changed."""
+    cursor = (
+        sql.value("SELECT cursor FROM engine_flow WHERE channel_id = %s AND kind = 'pull_sales'", [channel.ref]) or {}
+    )
+    before = _stamps(channel.ref)
+    for page in channel.client.sales.changed_since(cursor, start=channel.row.sales_from):
+        with run.checkpoint():
+            keep_sales(run, channel.row, page)
+    accept_ready(run, channel.row)
+    changed = [row for row in _stamps(channel.ref).items() if before.get(row[0]) != row[1]]
+    return {
+        row[0]
+        for row in sql.rows(
+            "SELECT DISTINCT l->>'listing' FROM staging_stagedsale s, jsonb_array_elements(s.sale->'lines') l"
+            " WHERE s.channel_id = %s AND s.external_id = ANY(%s)",
+            [channel.ref, [external_id for external_id, _ in changed]],
+        )
+    }
+
+
+def _stamps(channel: int) -> dict[str, str]:
+    return dict(sql.rows("SELECT external_id, fingerprint FROM staging_stagedsale WHERE channel_id = %s", [channel]))
+
+
+# What the shop has taken off its figure and that has not left: open orders, and sales that are not orders yet.
+_OPEN_UNITS = """
+SELECT variant, sum(units) FROM (
+    SELECT l.variant_id AS variant, l.quantity - l.cancelled - l.shipped AS units
+    FROM orders_order o JOIN orders_line l ON l.order_id = o.id
+    WHERE o.channel = %(channel)s AND o.selling_point = %(point)s AND o.status IN ('pending', 'processing', 'on_hold')
+      AND l.kind IN ('goods', 'part') AND l.variant_id IS NOT NULL
+    UNION ALL
+    SELECT coalesce(k.part_id, v.alias_of_id, v.id), (line->>'quantity')::numeric * coalesce(k.quantity, 1)
+    FROM staging_stagedsale s
+    CROSS JOIN LATERAL jsonb_array_elements(s.sale->'lines') line
+    JOIN offers_link k2 ON k2.channel_id = s.channel_id AND k2.kind = 'listing' AND k2.external_id = line->>'listing'
+    JOIN catalog_variant v ON v.id = k2.variant_id
+    LEFT JOIN catalog_kitpart k ON k.kit_id = v.id AND v.kind = 'kit'
+    WHERE s.channel_id = %(channel)s AND s.point = %(point)s AND s."order" IS NULL
+      AND s.state IN ('ready', 'retry', 'repair') AND coalesce((s.sale->>'takes_stock')::bool, true)
+) units GROUP BY variant
+"""
+
+
+def _open_books(run: RunContext, channel: OpenChannel, figures: Sequence[StockFigure]) -> None:
+    points = queries.points(channel.ref)
+    taken: set[tuple[int, int]] = set()  # (variant, warehouse) counted from an earlier selling point of this run
+    for point in sorted(points.values(), key=lambda one: one.id):
+        here = [one for one in figures if one.selling_point == point.external_id]
+        owed: dict[int, Decimal] = {}
+        if point.figure == Figure.SELLABLE:
+            owed = dict(sql.rows(_OPEN_UNITS, {"channel": channel.ref, "point": point.id}))
+        if not point.warehouses:
+            raise Conflict("this selling point has no warehouse to count in", point=point.external_id)
+        for start in range(0, len(here), STEP):
+            with run.checkpoint():
+                _open_page(run, channel, point, here[start : start + STEP], owed, taken)
+        with run.checkpoint():
+            sql.execute("UPDATE offers_sellingpoint SET stock_initialised_at = %s WHERE id = %s", [run.at, point.id])
+
+
+def _open_page(
+    run: RunContext,
+    channel: OpenChannel,
+    point: queries.PointSources,
+    figures: Sequence[StockFigure],
+    owed: dict[int, Decimal],
+    taken: set[tuple[int, int]],
+) -> None:
+    warehouse = point.warehouses[0]
+    countable: dict[str, int] = dict(
+        sql.rows(
+            "SELECT l.external_id, v.id FROM offers_link l JOIN catalog_variant v ON v.id = l.variant_id"
+            " WHERE l.channel_id = %s AND l.kind = 'listing' AND l.external_id = ANY(%s) AND v.kind = 'simple' AND v.is_stocked",
+            [channel.ref, [one.listing for one in figures]],
+        )
+    )
+    counted_elsewhere = {
+        row[0]
+        for row in sql.rows(
+            "SELECT DISTINCT variant_id FROM inventory_movement WHERE variant_id = ANY(%s) AND (to_warehouse_id = %s OR"
+            " from_warehouse_id = %s) AND NOT starts_with(reference, %s) AND NOT starts_with(reference, %s)",
+            [list(countable.values()), warehouse, warehouse, f"opening:{channel.ref}:", f"rebase:{channel.ref}:"],
+        )
+    }
+    known = dict(
+        sql.rows(
+            "SELECT variant_id, on_hand FROM inventory_level WHERE warehouse_id = %s AND variant_id = ANY(%s)",
+            [warehouse, list(countable.values())],
+        )
+    )
+    opened: list[Receipt] = []
+    again: list[Count] = []
+    for one in figures:
+        variant = countable.get(one.listing)
+        if variant is None:
+            run.count(seen=1, skipped=1)
+            continue
+        on_hand = one.quantity + owed.get(variant, Decimal(0))
+        if (variant, warehouse) in taken or variant in counted_elsewhere:
+            # Counted already, by another shop or by people: a second figure never overwrites the first.
+            run.count(seen=1, skipped=1)
+            if known.get(variant, on_hand) != on_hand:
+                run.found(
+                    "opening_differs",
+                    f"listing:{one.listing}",
+                    Severity.INFO,
+                    there=str(on_hand),
+                    here=str(known[variant]),
+                )
+            continue
+        taken.add((variant, warehouse))
+        if on_hand < 0:
+            run.found("negative_figure", f"listing:{one.listing}", Severity.INFO, figure=str(one.quantity))
+            on_hand = Decimal(0)
+        reference = f"{channel.ref}:{point.id}:{one.listing}"
+        if known.get(variant):
+            run.count(seen=1, **{"unchanged" if known[variant] == on_hand else "changed": 1})
+            again.append(Count(variant, warehouse, on_hand, f"rebase:{reference}:{run.id}"))
+        else:
+            run.count(seen=1, created=1)
+            if on_hand:
+                opened.append(Receipt(variant, warehouse, on_hand, f"opening:{reference}", comment=channel.row.name))
+    inventory.opening(opened, at=run.at, actor=run.actor)
+    if again:
+        inventory.re_base(again, at=run.at, actor=run.actor)
+    offers.believe(channel.ref, figures, at=run.at)
+
+
+# -- comparing -----------------------------------------------------------------------------------------------------------
+
+
+@flow("check_stock", direction=IN, title=_("Stock check"), needs=("stock",), cron="30 2 * * *")
+def check_stock(run: RunContext, channel: OpenChannel | None) -> None:
+    """Compare every figure with what we would tell at that instant. Each mismatch is read again before it is reported;
+    nothing is written by itself."""
+    assert channel is not None  # noqa: S101
+    if channel.client.sales is not None and not run.state:
+        _read_sales(run, channel)  # sales that we do not know yet would look like differences
+        levels.spread(run)
+        if channel.client.levels is not None and may_write(channel.ref) and not run.is_preview:
+            levels.push(run, channel, counted=False)
+    for page in channel.client.stock.figures(run.state.get("place", {})):
+        suspects = _compare(channel.ref, page.items)
+        confirmed: dict[str, tuple[StockFigure, Decimal]] = {}
+        if suspects:
+            second = channel.client.stock.fetch([one.ref for one, _ in suspects])
+            confirmed = {one.ref: (one, level) for one, level in _compare(channel.ref, second.items)}
+        with run.checkpoint(state={"place": page.cursor}):
+            reporting.report_odd(run, page.odd)
+            offers.know_refs(channel.ref, page.items)
+            unknown = _without_offer(channel.ref, page.items)
+            run.count(
+                seen=len(page.items),
+                failed=len(confirmed),
+                skipped=len(unknown),
+                unchanged=len(page.items) - len(confirmed) - len(unknown),
+            )
+            run.resolved(
+                [_subject(one) for one in page.items if one.ref not in confirmed and one.ref not in unknown],
+                codes=("stock_differs",),
+            )
+            for figure, level in confirmed.values():
+                run.found(
+                    "stock_differs", _subject(figure), Severity.ERROR,
+                    there=levels.shown(figure.quantity), ours=levels.shown(level), listing=figure.listing,
+                )  # fmt: skip
+
+
+def _subject(figure: StockFigure) -> str:
+    return f"listing:{figure.listing}@{figure.selling_point}"
+
+
+def _compare(channel: int, figures: Iterable[StockFigure]) -> list[tuple[StockFigure, Decimal]]:
+    """Figures that differ from the level we would tell now; what waits to be told is no difference yet."""
+    by_key = {(one.listing, one.selling_point): one for one in figures}
+    rows = _offers(channel, list(by_key))
+    computed = {level.offer: level.level for level in queries.levels([row[0] for row in rows])}
+    return [
+        (by_key[listing, point], computed[offer])
+        for offer, listing, point, is_quiet in rows
+        if is_quiet and computed[offer] != by_key[listing, point].quantity
+    ]
+
+
+def _without_offer(channel: int, figures: Sequence[StockFigure]) -> set[str]:
+    known = {
+        (row[1], row[2]) for row in _offers(channel, [(one.listing, one.selling_point) for one in figures]) if row[3]
+    }
+    return {one.ref for one in figures if (one.listing, one.selling_point) not in known}
+
+
+def _offers(channel: int, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    return sql.rows(
+        "SELECT o.id, o.listing, p.external_id, o.is_active AND NOT p.owns_stock AND NOT (o.is_waiting AND o.told IS NULL"
+        "   AND o.refusals > 0)"
+        " FROM unnest(%s::text[], %s::text[]) AS s (listing, point)"
+        " JOIN offers_sellingpoint p ON p.channel_id = %s AND p.external_id = s.point"
+        " JOIN offers_offer o ON o.point_id = p.id AND o.listing = s.listing",
+        [[listing for listing, _ in keys], [point for _, point in keys], channel],
+    )
