@@ -31,6 +31,8 @@ def _database(url: str) -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         # Each ASGI request runs in a thread of its own: a pool, not one connection per thread.
         "CONN_MAX_AGE": 0,
+        # The pool looks at a connection before it hands it out, so that nobody meets those that a restart of PostgreSQL broke.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": max(16, _ours.concurrency * 3), "timeout": 15, "max_idle": 60},
             "application_name": "comptoir",

@@ -69,7 +69,7 @@ def waiting(kind: str, channels: list[int], *, at: datetime) -> set[int]:
 def take(run: RunContext, channel: int, kind: str, limit: int) -> list[Taken]:
     """What is to be told now, oldest first."""
     return [
-        Taken(row[0], row[1], row[2], row[3], row[4], row[5], row[6] == EffectState.CALLED)
+        Taken(row[0], row[1], row[2], row[3], ending.parsed(row[4]), row[5], row[6] == EffectState.CALLED)
         for row in sql.rows(
             "SELECT id, kind, key, subject, facts, calls, state FROM engine_effect WHERE channel_id = %s AND kind = %s"
             " AND state IN ('wanted', 'called') AND (next_at IS NULL OR next_at <= %s) ORDER BY id LIMIT %s",

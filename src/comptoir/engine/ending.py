@@ -27,6 +27,12 @@ def json(content: Mapping[str, Any]) -> Jsonb:
     return Jsonb(dict(content), dumps=_dumps)
 
 
+def parsed(text: str) -> dict[str, Any]:
+    """A JSON object that was read by `kit.sql`: Django's connections leave jsonb as text."""
+    content: dict[str, Any] = standard.loads(text)
+    return content
+
+
 def end(
     run: RunContext, status: RunStatus, *, outcome: Outcome = Outcome.NONE, error: Mapping[str, Any] | None = None
 ) -> None:

@@ -58,6 +58,11 @@ class Heart:
                 del self._runs[run.id]
             self._lock.notify()
 
+    def carried(self) -> list[tuple[int, int]]:
+        """Runs being carried out now, as (id, attempt)."""
+        with self._lock:
+            return [(run.id, run.attempt) for run in self._runs.values()]
+
     def _beat(self) -> None:
         connection: psycopg.Connection[Any] | None = None
         idle = 0
@@ -73,7 +78,7 @@ class Heart:
                 if not runs:
                     continue
                 try:
-                    connection = connection or _connect()
+                    connection = connection or connect()
                     self._sign(connection, runs)
                 except psycopg.OperationalError as error:
                     logger.warning("no sign of life could be given: %s", error)
@@ -95,7 +100,8 @@ class Heart:
                 run.told_to_cancel = True
 
 
-def _connect() -> psycopg.Connection[Any]:
+def connect() -> psycopg.Connection[Any]:
+    """A connection outside the pool and outside every transaction."""
     parameters = connections["default"].get_connection_params()
     for ours in ("pool", "cursor_factory", "context", "prepare_threshold"):
         parameters.pop(ours, None)
@@ -113,3 +119,8 @@ def beating(run: RunContext) -> Iterator[None]:
         yield
     finally:
         _heart.remove(run)
+
+
+def carried() -> list[tuple[int, int]]:
+    """Runs that this process carries out now, as (id, attempt)."""
+    return _heart.carried()

@@ -11,7 +11,7 @@ import traceback
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from comptoir.channels.errors import NotLetIn, NotUnderstood, TryLater, WritesRefused
 from comptoir.engine import ending, findings
@@ -47,7 +47,7 @@ def wait(times: int, *, first: float = FIRST_WAIT, longest: float = LONGEST_WAIT
 def settle(run: RunContext, error: Exception) -> RunStatus:
     """Write down what `error` means for the run, its flow and its channel. Raises it again where the database is gone:
     then nothing can be written, and whoever rescues the run finds it as it was."""
-    if isinstance(error, (OperationalError, InterfaceError)) and not _database_answers():
+    if isinstance(error, (DatabaseError, InterfaceError)) and not _database_answers():
         raise error
     run.at = clock.now()
     with transaction.atomic():

@@ -451,7 +451,7 @@ def _claim(run_id: int, worker: str) -> _Claim | None:
         )
         if row is None:
             return None
-        claim = _Claim(*row)
+        claim = _Claim(*row[:8], *map(ending.parsed, row[8:13]), wanted=row[13])
         if claim.wanted and not claim.is_preview:
             sql.execute("UPDATE engine_flow SET wanted_at = NULL, wanted_by = '' WHERE id = %s", [claim.flow])
     return claim
