@@ -82,18 +82,33 @@ class PrestaShopBench:
     def answer_with_html(self) -> None:
         self.simulator.faults.add("html_page", times=None)
 
-    def add_unknown_fields(self) -> None:
-        """From now on every object has a field that nobody has heard of."""
+    def change_bodies(self, change: Callable[[str, bytes], bytes]) -> None:
+        """From now on `change(path, body)` decides what goes out."""
         inner = self.application
 
         def wsgi(environ: Any, start_response: Any) -> list[bytes]:
-            def start(status: str, headers: list[tuple[str, str]], problem: Any = None) -> Any:
-                return start_response(status, [one for one in headers if one[0] != "Content-Length"])
-
-            body = b"".join(inner(environ, start))
-            return [body.replace(b"</id>", b"</id><novelty><deep>1</deep></novelty>")]
+            heads: list[Any] = []
+            body = b"".join(inner(environ, lambda *given: heads.append(given)))
+            start_response(heads[0][0], [one for one in heads[0][1] if one[0] != "Content-Length"])
+            return [change(environ["PATH_INFO"], body)]
 
         self.application = wsgi
+
+    def add_unknown_fields(self) -> None:
+        """From now on every object has a field that nobody has heard of."""
+        self.change_bodies(lambda path, body: body.replace(b"</id>", b"</id><novelty><deep>1</deep></novelty>"))
+
+    def cut_bodies(self, path: str, times: int) -> None:
+        """The next answers under a path end in the middle, and nothing says so."""
+        left = [times]
+
+        def change(asked: str, body: bytes) -> bytes:
+            if asked != path or len(body) < 2_000 or not left[0]:
+                return body
+            left[0] -= 1
+            return body[: len(body) // 2]
+
+        self.change_bodies(change)
 
     def a_level(self, figure: StockFigure) -> LevelToTell:
         return LevelToTell(

@@ -79,6 +79,28 @@ def some(
     return batch
 
 
+def around(
+    client: PrestaShopClient, resource: str, field: str, values: Sequence[object]
+) -> tuple[list[Element], dict[str, NotUnderstood]]:
+    """The objects whose `field` is one of `values`, and the values for which the answer could not be read."""
+    found: list[Element] = []
+    bad: dict[str, NotUnderstood] = {}
+    waiting = [list(values[start : start + 100]) for start in range(0, len(values), 100)]
+    while waiting:
+        chunk = waiting.pop()
+        try:
+            found += client.rows(resource, filters={field: any_of(chunk)})
+        except NotUnderstood as error:
+            if len(chunk) > 1:
+                middle = len(chunk) // 2
+                waiting += [chunk[:middle], chunk[middle:]]
+                continue
+            bad[str(chunk[0])] = error
+            if len(bad) >= _HOPELESS and not found:
+                raise
+    return found, bad
+
+
 def all_of(
     client: PrestaShopClient,
     resource: str,

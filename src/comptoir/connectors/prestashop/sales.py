@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 from xml.etree.ElementTree import Element
@@ -13,7 +13,7 @@ from msgspec import Struct
 from comptoir.channels.errors import Missing, NotLetIn, NotUnderstood
 from comptoir.channels.records import Address, Odd, Page, Sale
 from comptoir.connectors.prestashop import mapping, reading, wire
-from comptoir.connectors.prestashop.client import PrestaShopClient, any_of
+from comptoir.connectors.prestashop.client import PrestaShopClient
 from comptoir.connectors.prestashop.lookups import Lookups, malformed
 from comptoir.kit import clock
 
@@ -115,15 +115,16 @@ class _Around:
         self._carriers = self._by_order("order_carriers", wire.OrderCarrier, ids)
         self._messages = self._by_order("messages", wire.Message, ids, optional=True)
         self._payments: dict[str, list[wire.OrderPayment]] = defaultdict(list)
-        references = dict.fromkeys(order.reference[:REFERENCE] for order in orders if order.reference)
-        for payment in self._listed("order_payments", wire.OrderPayment, "order_reference", references, optional=True):
+        for payment in self._payments_of(orders):
             self._payments[payment.order_reference[:REFERENCE]].append(payment)
-        addresses = dict.fromkeys(
-            one for order in orders for one in (order.id_address_invoice, order.id_address_delivery) if one
-        )
-        self._addresses = {row.id: row for row in self._listed("addresses", wire.Address, "id", addresses)}
-        customers = dict.fromkeys(order.id_customer for order in orders if order.id_customer)
-        self._customers = {row.id: row for row in self._listed("customers", wire.Customer, "id", customers)}
+        addresses: dict[int, list[int]] = defaultdict(list)
+        customers: dict[int, list[int]] = defaultdict(list)
+        for order in orders:
+            addresses[order.id_address_invoice].append(order.id)
+            addresses[order.id_address_delivery].append(order.id)
+            customers[order.id_customer].append(order.id)
+        self._addresses = self._by_id("addresses", wire.Address, addresses)
+        self._customers = self._by_id("customers", wire.Customer, customers)
         products = {row.product_id for rows in self._details.values() for row in rows}
         self._kinds = lookups.kinds(products)
 
@@ -160,34 +161,53 @@ class _Around:
     def _by_order(
         self, resource: str, kind: type[T], orders: Sequence[int], *, optional: bool = False, keep: bool = False
     ) -> dict[int, list[T]]:
+        """Rows that hang on orders. A sale without one of its lines would be a wrong sale: it waits as a whole."""
         found: dict[int, list[T]] = defaultdict(list)
-        for element in self._elements(resource, "id_order", orders, optional):
+        elements, bad = self._elements(resource, "id_order", orders, optional)
+        self.problems.update({int(order): error for order, error in bad.items()})
+        for element in elements:
             owner = int(element.findtext("id_order") or 0)
             if keep:
                 self.raw[owner].append(element)
             try:
                 found[owner].append(wire.typed(kind, element))
             except NotUnderstood as error:
-                # A sale without one of its lines would be a wrong sale: it waits as a whole.
                 self.problems[owner] = error
         return found
 
-    def _listed(
-        self, resource: str, kind: type[T], field: str, values: Iterable[object], *, optional: bool = False
-    ) -> Iterator[T]:
-        for element in self._elements(resource, field, list(values), optional):
+    def _by_id(self, resource: str, kind: type[T], wanted: Mapping[int, Sequence[int]]) -> dict[int, T]:
+        """Rows that orders point to: {id: orders}. What cannot be read holds those orders back."""
+        found: dict[int, T] = {}
+        elements, bad = self._elements(resource, "id", [one for one in wanted if one], False)
+        for value, error in bad.items():
+            self.problems.update(dict.fromkeys(wanted[int(value)], error))
+        for element in elements:
+            identity = int(wire.identity(element))
             try:
-                yield wire.typed(kind, element)
+                found[identity] = wire.typed(kind, element)
             except NotUnderstood as error:
-                self._client.note(malformed(resource, element, error))
+                self.problems.update(dict.fromkeys(wanted[identity], error))
+        return found
 
-    def _elements(self, resource: str, field: str, values: Sequence[object], optional: bool) -> list[Element]:
+    def _payments_of(self, orders: Sequence[wire.Order]) -> Iterator[wire.OrderPayment]:
+        references = list(dict.fromkeys(order.reference[:REFERENCE] for order in orders if order.reference))
+        elements, bad = self._elements("order_payments", "order_reference", references, True)
+        for order in orders:
+            if error := bad.get(order.reference[:REFERENCE]):
+                self.problems[order.id] = error
+        for element in elements:
+            try:
+                yield wire.typed(wire.OrderPayment, element)
+            except NotUnderstood as error:
+                self._client.note(malformed("order_payments", element, error))
+
+    def _elements(
+        self, resource: str, field: str, values: Sequence[object], optional: bool
+    ) -> tuple[list[Element], dict[str, NotUnderstood]]:
         if not values or resource in self._closed:
-            return []
-        found: list[Element] = []
+            return [], {}
         try:
-            for start in range(0, len(values), 100):
-                found += self._client.rows(resource, filters={field: any_of(values[start : start + 100])})
+            return reading.around(self._client, resource, field, values)
         except NotLetIn as error:
             if not optional or not str(error.facts.get("right", "")).startswith(resource):
                 raise
@@ -195,7 +215,7 @@ class _Around:
             self._client.note(
                 Odd(code="right_missing", subject="shop", severity="info", facts={"right": f"{resource}: GET"})
             )
-        return found
+            return [], {}
 
 
 def states(lookups: Lookups) -> mapping.States:

@@ -9,7 +9,13 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
-from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from xml.etree.ElementTree import (
+    Element,
+    ParseError,
+    SubElement,
+    register_namespace,
+    tostring,
+)
 
 import msgspec
 from defusedxml import DefusedXmlException
@@ -21,6 +27,8 @@ from comptoir.channels.errors import NotUnderstood
 T = TypeVar("T", bound=Struct)
 Row = dict[str, Any]
 Texts = dict[int, str] | str  # one text, or one per language id
+
+register_namespace("xlink", "http://www.w3.org/1999/xlink")  # so that what we keep reads as it came
 
 _END = b"</prestashop>"
 # Characters that XML 1.0 forbids; shops carry them over from pasted descriptions.
