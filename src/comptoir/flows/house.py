@@ -12,7 +12,6 @@ from comptoir.channels.models import Channel, Health, Mode
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory import checks as inventory_checks
 from comptoir.commerce.orders import checks as order_checks
-from comptoir.engine import checks as engine_checks
 from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
@@ -29,7 +28,6 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "orders": order_checks.check_books,
     "offers": offer_checks.check_books,
     "staging": staging_books.check_books,
-    "engine": engine_checks.check_books,
 }
 
 KINDS = ("check_books", "expire_holds", "spread_changes")

@@ -1,0 +1,73 @@
+"""A PrestaShop shop and the channel that it is here, for tests that go the whole way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from comptoir.channels.models import Channel
+from comptoir.config import bootstrap
+from comptoir.connectors.prestashop.simulator import PrestaShopSimulator
+from comptoir.engine import inline, runs
+from comptoir.engine.models import Flow, Trigger
+from comptoir.flows import connecting, house
+from comptoir.kit import clock
+from comptoir.kit.actor import SYSTEM
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """A shop, the channel that it is here, and a clock that both tell time by."""
+
+    shop: PrestaShopSimulator
+    channel: Channel
+    clock: clock.ManualClock
+
+    @property
+    def at(self) -> datetime:
+        return self.clock.now()
+
+    def pass_time(self, **span: float) -> None:
+        self.clock.advance(timedelta(**span))
+        self.shop.clock.set(self.clock.now())
+
+    def drain(self, *kinds: str) -> list[inline.Drained]:
+        """Carry out all that is due or has facts, as a worker would."""
+        return inline.drain(self.at, kinds=kinds or None)
+
+    def run(self, kind: str) -> int:
+        """Run one flow now, as a person would ask; the run's id."""
+        flow = Flow.objects.get(channel=self.channel, kind=kind)
+        run = runs.request(flow.pk, Trigger.PERSON, SYSTEM, at=self.at)
+        runs.execute(run, "test")
+        return run
+
+    def preview(self, kind: str) -> int:
+        """Ask a flow what it would do; the run's id."""
+        flow = Flow.objects.get(channel=self.channel, kind=kind)
+        run = runs.request(flow.pk, Trigger.PERSON, SYSTEM, preview=True, at=self.at)
+        runs.execute(run, "test")
+        return run
+
+    def go_live(self) -> None:
+        self.channel.refresh_from_db()
+        connecting.go_live(self.channel, actor=SYSTEM, at=self.at, accept_open_errors=True)
+
+
+def connect(shop: PrestaShopSimulator, time: clock.ManualClock, code: str = "shop") -> World:
+    """Connect a shop as the wizard does."""
+    shop.clock.set(time.now())
+    bootstrap.set_up()
+    house.ensure_hub(at=time.now())
+    row = connecting.connect(
+        kind="prestashop",
+        name="Demo shop",
+        code=code,
+        config={"url": "http://shop.test", "key": shop.key},
+        actor=SYSTEM,
+        at=time.now(),
+    )
+    connecting.keep_surroundings(row, connecting.ask_around(row), actor=SYSTEM, at=time.now())
+    return World(shop, row, time)
