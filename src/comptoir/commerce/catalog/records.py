@@ -87,8 +87,9 @@ class Answer:
 class Problem:
     """Something untidy in a page, to become a finding. `key` is the caller's, of the variant or product.
 
-    Codes: duplicate_sku, sku_differs, barcode_taken, barcode_too_long, negative_price, price_list_unknown, part_unknown,
-    part_is_kit, kit_has_stock, value_too_long, bad_number, name_empty, sku_empty, variant_unknown, product_unknown.
+    Codes: barcode_taken, became_pack, duplicate_sku, name_empty, negative_price, no_longer_pack, not_a_number,
+    part_is_kit, part_unknown, price_list_unknown, product_unknown, product_without_variants, sku_differs, sku_empty,
+    unit_unknown, value_too_long, variant_unknown.
     """
 
     code: str

@@ -240,10 +240,10 @@ class Page:
                 continue
             for warehouse in line.warehouses:
                 wanted = self.waiting_for(line.line)
-                level = self.levels.get((line.variant, warehouse))
-                if not wanted or level is None or level.available <= 0:
+                here = self.levels.get((line.variant, warehouse))
+                if not wanted or here is None or here.available <= 0:
                     continue
-                given = min(wanted, level.available)
+                given = min(wanted, here.available)
                 self.promise(line.line, warehouse, given)
                 self.wait(line.line, -given)
                 self.filled[line.line] += given
