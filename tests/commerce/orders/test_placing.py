@@ -29,7 +29,6 @@ from .builders import (
     line,
     lines,
     new,
-    number,
     on_hand,
     place,
     placed,
@@ -353,28 +352,3 @@ def test_two_workers_with_the_same_sales_make_each_order_once() -> None:
     assert Order.objects.count() == 160
     assert Reservation.objects.count() == 160
     assert books_are_right()
-
-
-def test_placing_takes_the_same_number_of_statements_for_one_order_and_for_fifty(
-    mug: int, paris: int, django_assert_num_queries: object
-) -> None:
-    from comptoir.kit import sql
-
-    counts = []
-    original = sql._execute
-    for size in (1, 50):
-        page = [new(line(mug), line(None, kind="service"), warehouses=(paris,)) for _ in range(size)]
-        seen = number()
-        calls = 0
-
-        def counting(*args: object, **kwargs: object) -> object:
-            nonlocal calls
-            calls += 1
-            return original(*args, **kwargs)  # type: ignore[arg-type]
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sql, "_execute", counting)
-            place(*page)
-        counts.append(calls)
-        assert seen
-    assert counts[0] == counts[1]

@@ -149,7 +149,7 @@ def orders(wanted: OrderFilter, after: str | None = None, *, size: int = 50) -> 
         """,
         {**params, "size": size + 1},
     )
-    items = [OrderRow(*row[:4], Status(row[4]), Preparation(row[5]), *row[6:]) for row in rows[:size]]
+    items = [OrderRow(*(*row[:4], Status(row[4]), Preparation(row[5]), *row[6:])) for row in rows[:size]]
     last = paging.encode([items[-1].placed_at.isoformat(), items[-1].id]) if len(rows) > size else None
     return paging.Slice(items, last)
 
@@ -230,7 +230,7 @@ def by_sale(channel: int, external_ids: Collection[str]) -> dict[str, int]:
         "SELECT external_id, id FROM orders_order WHERE channel = %s AND external_id = ANY (%s)",
         [channel, list(external_ids)],
     )
-    return {sale: order for sale, order in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
