@@ -1,0 +1,147 @@
+"""The command `comptoir`. Each command's module is imported when it is asked for, so that none waits for another's parts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from comptoir import __version__
+from comptoir.kit.errors import ComptoirError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options; `docs/reference/cli.md` is made from it."""
+    root = argparse.ArgumentParser(prog="comptoir", description="A self-hosted commerce hub.")
+    root.add_argument("--version", action="version", version=__version__)
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="a hub with a simulated shop, to look around in")
+    demo.set_defaults(run="demo:run")
+    demo.add_argument("--fresh", action="store_true", help="start over: forget what an earlier demo kept")
+    demo.add_argument("--once", action="store_true", help="do one whole round without a browser, report, and end")
+    demo.add_argument("--json", action="store_true", help="the report as one JSON object on standard output")
+    demo.add_argument(
+        "--history", type=Path, metavar="FOLDER", help="with --once: play the sales-*.csv.gz of this folder"
+    )
+    demo.add_argument("--until", metavar="YYYY-MM-DD", help="with --history: stop after this day")
+    demo.add_argument("--folder", type=Path, help="where the demo keeps its data")
+    demo.add_argument("--port", type=int, help="the port of the pages; another is taken where it is busy")
+
+    serve = commands.add_parser(
+        "serve", help="everything: embedded PostgreSQL where none is given, web, door and workers"
+    )
+    serve.set_defaults(run="serve:run")
+    web = commands.add_parser("web", help="only the pages, the API and the door")
+    web.set_defaults(run="serve:web")
+    door = commands.add_parser("door", help="only the door for webhooks")
+    door.set_defaults(run="serve:door")
+    worker = commands.add_parser("worker", help="only a worker, as many as you like on as many machines as you like")
+    worker.set_defaults(run="serve:worker")
+    worker.add_argument("--concurrency", type=int, help="runs at once; the setting's number where it is left out")
+
+    migrate = commands.add_parser("migrate", help="bring the database to this version")
+    migrate.set_defaults(run="manage:migrate")
+
+    check = commands.add_parser("check", help="verify what must always be true; ends with 1 where something is not")
+    check.set_defaults(run="manage:check")
+    check.add_argument("--json", action="store_true")
+
+    owner = commands.add_parser("owner", help="make the first person, who may do everything")
+    owner.set_defaults(run="manage:owner")
+    owner.add_argument("email")
+    owner.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+
+    token = commands.add_parser("token", help="API tokens").add_subparsers(dest="what", required=True)
+    made = token.add_parser("create", help="make a token; its secret is shown once")
+    made.set_defaults(run="manage:make_token")
+    made.add_argument("name")
+    made.add_argument("--scope", action="append", required=True, help="may be given several times")
+    listed = token.add_parser("list", help="the tokens, without their secrets")
+    listed.set_defaults(run="manage:list_tokens")
+    revoked = token.add_parser("revoke", help="end a token at once")
+    revoked.set_defaults(run="manage:revoke_token")
+    revoked.add_argument("id", type=int)
+
+    channels = commands.add_parser("channels", help="shops, tills and marketplaces").add_subparsers(
+        dest="what", required=True
+    )
+    shown = channels.add_parser("list", help="every channel with mode and health")
+    shown.set_defaults(run="channels:show")
+    shown.add_argument("--json", action="store_true")
+    connect = channels.add_parser("connect", help="connect a channel, in test mode, and look around")
+    connect.set_defaults(run="channels:connect")
+    connect.add_argument("kind")
+    connect.add_argument("code", help="a short name of yours")
+    connect.add_argument("--name")
+    connect.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="what the channel wants to know"
+    )
+    connect.add_argument(
+        "--secret-file", action="append", default=[], metavar="FIELD=FILE", help="a secret, read from a file"
+    )
+    look = channels.add_parser("look", help="test a connection and see what is there")
+    look.set_defaults(run="channels:look")
+    look.add_argument("code")
+    live = channels.add_parser("live", help="let writes through; says what stands against it")
+    live.set_defaults(run="channels:live")
+    live.add_argument("code")
+    live.add_argument("--despite-errors", action="store_true", help="although Errors are open")
+    back = channels.add_parser("test", help="back to test mode: nothing is written any more")
+    back.set_defaults(run="channels:back_to_test")
+    back.add_argument("code")
+
+    flows = commands.add_parser("flows", help="arrows between channels and the hub").add_subparsers(
+        dest="what", required=True
+    )
+    flow_list = flows.add_parser("list", help="every flow with schedule and last run")
+    flow_list.set_defaults(run="channels:show_flows")
+    flow_list.add_argument("--json", action="store_true")
+    for name, text in (("run", "run a flow now, here"), ("preview", "say what a flow would do")):
+        one = flows.add_parser(name, help=text)
+        one.set_defaults(run=f"channels:{name}_flow")
+        one.add_argument("channel")
+        one.add_argument("kind")
+        one.add_argument("--json", action="store_true")
+
+    imports = commands.add_parser("import", help="a file of your own").add_subparsers(dest="what", required=True)
+    for name, text in (("sales", "orders from a CSV file"), ("products", "products from a CSV or XLSX file")):
+        one = imports.add_parser(name, help=text)
+        one.set_defaults(run=f"importing:{name}")
+        one.add_argument("file", type=Path)
+        one.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help="which column holds what")
+        one.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+        one.add_argument("--json", action="store_true")
+        if name == "sales":
+            one.add_argument("--timezone", default="UTC", help="of times without a zone")
+            one.add_argument("--currency", default="EUR", help="of amounts without one")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. What is wrong is said in one sentence, with place, value and cure where there are."""
+    given = parser().parse_args(arguments)
+    module, _, name = str(given.run).partition(":")
+    try:
+        code: int = getattr(import_module(f"comptoir.cli.{module}"), name)(given)
+    except ComptoirError as error:
+        _complain(error, as_json=bool(getattr(given, "json", False)))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _complain(error: ComptoirError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error.code, "text": str(error), **error.facts}, default=str))  # noqa: T201 - the answer
+        return
+    details = ", ".join(f"{key}: {item}" for key, item in error.facts.items() if item not in ("", None))
+    print(f"comptoir: {error}" + (f" ({details})" if details else ""), file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What a command needs before it can work: a database, and Django with our parts put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from comptoir.kit import log, postgres
+from comptoir.kit.settings import settings
+
+
+@contextmanager
+def database() -> Iterator[postgres.Server | None]:
+    """The PostgreSQL of the settings (None: it is somebody else's), or the embedded one, started or joined.
+
+    Its address goes into this process's environment, from where children get it.
+    """
+    ours = settings()
+    if ours.database_url:
+        yield None
+        return
+    ours.data_folder.mkdir(parents=True, exist_ok=True)
+    with postgres.running(ours.data_folder / "postgres") as server:
+        os.environ["COMPTOIR_DATABASE_URL"] = server.url
+        settings.cache_clear()
+        try:
+            yield server
+        finally:
+            del os.environ["COMPTOIR_DATABASE_URL"]
+            settings.cache_clear()
+
+
+def django() -> None:
+    """Set up logs, Django and every part in this process; the database's address must be known."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "comptoir.config.settings")
+    log.set_up(settings().log_level)
+    import django as framework
+
+    framework.setup()
+    from comptoir.config import bootstrap
+
+    bootstrap.set_up()
+
+
+@contextmanager
+def ready() -> Iterator[None]:
+    """Database and Django, for commands that do something and end."""
+    with database():
+        django()
+        try:
+            yield
+        finally:
+            from django.db import connections
+
+            from comptoir.channels import pace
+
+            pace.close()
+            for connection in connections.all():
+                connection.close()
+                connection.close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend
+
+
+def migrate() -> None:
+    """Bring the schema to this version and make what every hub has. Django must be set up."""
+    from django.core.management import call_command
+    from django.db import transaction
+
+    from comptoir.commerce.inventory import actions as inventory
+    from comptoir.flows import house
+    from comptoir.kit import clock
+
+    call_command("migrate", verbosity=0, interactive=False)
+    with transaction.atomic():
+        house.ensure_hub(at=clock.now())
+        inventory.default_warehouse()
