@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import struct
 import subprocess
@@ -303,6 +304,42 @@ def test_private_addresses_are_refused_however_they_are_spelt(server: HostileSer
         a_door(allow_private=False).read("GET", f"http://{host}:{server.port}/")
     assert caught.value.facts["why"] == "private"
     assert server.received == []
+
+
+def test_the_judged_address_is_the_one_that_is_called_under_the_hosts_own_name(server: HostileServer) -> None:
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.99"]  # a name that answers differently a second later
+
+    door = a_door(allow_private=False, resolve=resolve)
+    for _ in range(3):
+        door.read("GET", f"http://shop.example:{server.port}/api")
+    assert asked == ["shop.example"]
+    assert all(f"host: shop.example:{server.port}".encode() in request.lower() for request in server.received)
+
+
+def test_another_address_of_the_host_is_tried_only_when_nothing_was_sent(server: HostileServer) -> None:
+    def both(host: str, port: int) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]  # nobody listens at the first
+
+    door = a_door(allow_private=False, resolve=both)
+    assert door.write("PUT", f"http://shop.example:{server.port}/", body=b"x").body == b"hi"
+    server.behave = reset
+    with pytest.raises(Unknown):
+        a_door(allow_private=False, resolve=lambda host, port: ["127.0.0.1", "127.0.0.1"]).write(
+            "PUT", f"http://shop.example:{server.port}/", body=b"x"
+        )
+    assert len(server.received) == 2
+
+
+def test_a_small_body_that_unpacks_to_a_huge_one_is_refused(server: HostileServer) -> None:
+    packed = gzip.compress(b"0" * 20_000_000)
+    server.behave = status(200, "Content-Encoding: gzip", body=packed)
+    with pytest.raises(NotUnderstood) as caught:
+        a_door(limits=Limits(total=5, connect=1, body=1_000_000)).read("GET", server.url)
+    assert len(packed) < 1_000_000 < caught.value.facts["size"]
 
 
 def test_calls_bytes_and_seconds_are_counted_and_each_call_is_seen(server: HostileServer) -> None:

@@ -142,8 +142,10 @@ class HttpDoor:
         allow_private: bool | None = None,
         observer: Callable[[CallMade], None] | None = None,
         simulator: Callable[..., Any] | None = None,
+        resolve: Callable[[str, int], list[str]] = addresses.public_addresses,
     ) -> None:
-        """`allow_private` None: as the setting says. `simulator`: a WSGI application that answers in process."""
+        """`allow_private` None: as the setting says. `simulator`: a WSGI application that answers in process. `resolve`
+        gives the addresses of a host and refuses the ones that are not public."""
         self._may_write = may_write
         self._pace: Pacing = pace or Unpaced()
         self._live = live
@@ -154,6 +156,7 @@ class HttpDoor:
         self._allow_private = settings().allow_private_addresses if allow_private is None else allow_private
         self._observer = observer
         self._simulator = simulator
+        self._resolve = resolve
         self._counts = Counts()
         self._start()
 
@@ -353,7 +356,7 @@ class HttpDoor:
         if way is not None and way.until > time.monotonic():
             yield way.client
             return
-        for address in addresses.public_addresses(where.host, where.port):
+        for address in self._resolve(where.host, where.port):
             with self._lock:
                 way = self._pinned.get(where.host)
                 if way is None or way.address != address:

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
+from django.utils.translation import gettext_noop as _
 from msgspec import Struct
 
 from comptoir.channels.connector import Field
 from comptoir.kit.errors import BadInput
 
 FIELDS = (
-    Field("url", "Address of the shop", kind="url", help="https://shop.example, or the address of its webservice."),
-    Field("key", "Webservice key", secret=True, help="Advanced Parameters → Webservice: 32 characters."),
-    Field("shops", "Shops", required=False, help="Ids of the shops of a multistore, by comma; empty: all of them."),
-    Field("version", "Version", required=False, help="Only if the shop hides it, such as 1.7.8.11."),
+    Field(
+        "url", _("Address of the shop"), kind="url", help=_("https://shop.example, or the address of its webservice.")
+    ),
+    Field("key", _("Webservice key"), secret=True, help=_("Advanced Parameters → Webservice: 32 characters.")),
+    Field(
+        "shops", _("Shops"), required=False, help=_("Ids of the shops of a multistore, by comma; empty: all of them.")
+    ),
+    Field("version", _("Version"), required=False, help=_("Only if the shop hides it, such as 1.7.8.11.")),
     Field(
         "shipped_status",
-        "Status when shipped",
+        _("Status when shipped"),
         required=False,
-        help="Id of the status that a shipped order gets; empty: the shop's own.",
+        help=_("Id of the status that a shipped order gets; empty: the shop's own."),
     ),
-    Field("mails", "Shop e-mails its customers when we ship", kind="switch", required=False, default="yes"),
+    Field("mails", _("The shop e-mails its customers when we ship"), kind="switch", required=False, default="yes"),
 )
 
 
@@ -64,7 +68,7 @@ def read(given: Mapping[str, Any]) -> PrestaShopConfig:
     try:
         shops = tuple(int(one) for one in str(given.get("shops") or "").replace(";", ",").split(",") if one.strip())
         status = int(given.get("shipped_status") or 0)
-        mails = msgspec.convert(given.get("mails", True) in (True, "", "yes", "true", "1", "on"), bool)
     except ValueError as error:
         raise BadInput("ids are whole numbers", place="shops", value=str(given.get("shops")), cure="1,2") from error
+    mails = str(given.get("mails", "yes")).lower() in ("yes", "true", "1", "on", "")
     return PrestaShopConfig(base=base, key=key, shops=shops, version=version, shipped_status=status, mails=mails)

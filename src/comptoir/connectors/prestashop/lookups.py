@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TypeVar
+from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -39,7 +40,7 @@ class Lookups:
         self._client = client
         self._asked_again: set[tuple[str, int]] = set()
         self._option_values: dict[int, wire.OptionValue] = {}
-        self._kinds: dict[int, wire.Product] = {}
+        self._kinds: dict[int, wire.ProductKind] = {}
 
     def table(self, resource: str, kind: type[T], *, display: str = "full") -> dict[int, T]:
         """A whole list by id; a row that cannot be understood is noted and left out."""
@@ -192,11 +193,9 @@ class Lookups:
             paths[row.id] = tuple(reversed(names))
         return paths
 
-    def kinds(self, ids: Iterable[int]) -> dict[int, wire.Product]:
+    def kinds(self, ids: Iterable[int]) -> dict[int, wire.ProductKind]:
         """Which products are packs or downloads: a few columns only. Deleted ones are not there."""
-        self._fetch(
-            "products", wire.Product, ids, self._kinds, display="[id,price,is_virtual,cache_is_pack,pack_stock_type]"
-        )
+        self._fetch("products", wire.ProductKind, ids, self._kinds, display=wire.KIND_COLUMNS)
         return self._kinds
 
     def _fetch(
@@ -205,7 +204,9 @@ class Lookups:
         missing = sorted({one for one in ids if one} - into.keys())
         for start in range(0, len(missing), 100):
             chunk = missing[start : start + 100]
-            for element in self._client.rows(resource, filters={"id": any_of(chunk)}, display=display):
+            for element in self._client.rows(
+                resource, filters={"id": any_of(chunk)}, display=display, params=self.context
+            ):
                 try:
                     row = wire.typed(kind, element)
                 except NotUnderstood as error:
@@ -214,11 +215,10 @@ class Lookups:
                 into[row.id] = row  # type: ignore[attr-defined]  # every wire struct that is a table has an id
 
 
-def malformed(resource: str, element: object, error: NotUnderstood, subject: str = "") -> Odd:
+def malformed(resource: str, element: Element, error: NotUnderstood) -> Odd:
     """The finding for an object that lacks something we need."""
-    name = wire.identity(element) or "?"  # type: ignore[arg-type]  # an Element; typed loosely to spare an import
     return Odd(
         code="malformed_row",
-        subject=f"{subject or resource}:{name}",
+        subject=f"{resource}:{wire.identity(element) or '?'}",
         facts={"problem": str(error), "answer": str(error.facts.get("answer", ""))},
     )

@@ -94,7 +94,7 @@ class SaleContext:
     billing: Address | None = None
     shipping: Address | None = None
     customer: wire.Customer | None = None
-    kinds: Mapping[int, wire.Product] = field(default_factory=dict)
+    kinds: Mapping[int, wire.ProductKind] = field(default_factory=dict)
     shop_name: str = ""
 
 
@@ -137,7 +137,7 @@ def sale(order: wire.Order, around: SaleContext) -> Sale:
     )
 
 
-def _line(row: wire.OrderDetail, kind: wire.Product | None) -> SaleLine:
+def _line(row: wire.OrderDetail, kind: wire.ProductKind | None) -> SaleLine:
     if row.product_quantity < 0:
         raise NotUnderstood(f"line {row.id} has quantity {row.product_quantity}", field="product_quantity", answer="")
     return SaleLine(
@@ -157,7 +157,7 @@ def _line(row: wire.OrderDetail, kind: wire.Product | None) -> SaleLine:
     )
 
 
-def _line_kind(product: wire.Product | None) -> LineKind:
+def _line_kind(product: wire.ProductKind | None) -> LineKind:
     if product is None:
         return LineKind.GOODS  # deleted since: the line says nothing of its kind
     if product.is_service:
@@ -292,7 +292,7 @@ def listing_pair(listing: str) -> tuple[int, int]:
     return int(product), int(attribute)
 
 
-def is_computed(row: wire.Product, default: int) -> bool:
+def is_computed(row: wire.ProductKind, default: int) -> bool:
     """Whether the shop works the stock of a pack out from its parts, so that nobody may write it."""
     return row.is_pack and (default if row.pack_stock_type == 3 else row.pack_stock_type) in COMPUTED_PACKS
 

@@ -27,14 +27,21 @@ class PrestaShopProducts:
 
     def changed_since(self, cursor: Mapping[str, object]) -> Iterator[Page[Product]]:
         for batch, after in reading.changes(
-            self._client, "products", cursor, zone=self._lookups.zone, start=None, now=clock.now(), limit=PAGE
+            self._client,
+            "products",
+            cursor,
+            zone=self._lookups.zone,
+            start=None,
+            now=clock.now(),
+            limit=PAGE,
+            params=self._lookups.context,
         ):
             yield self._page(batch, after)
 
     def everything(self, cursor: Mapping[str, object]) -> Iterator[Page[Product]]:
         after = int(str(cursor.get("after", 0)))
         while True:
-            batch = reading.page(self._client, "products", after=after, limit=PAGE)
+            batch = reading.page(self._client, "products", after=after, limit=PAGE, params=self._lookups.context)
             after = reading.last(batch, after) if batch.ids else after
             yield self._page(batch, {"after": after})
             if len(batch.ids) < PAGE:
@@ -44,7 +51,7 @@ class PrestaShopProducts:
         wanted = [one for one in dict.fromkeys(external_ids) if one.isdigit()]
         batch = reading.Batch([], [])
         for start in range(0, len(wanted), PAGE):
-            found = reading.some(self._client, "products", wanted[start : start + PAGE])
+            found = reading.some(self._client, "products", wanted[start : start + PAGE], params=self._lookups.context)
             batch.elements.extend(found.elements)
             batch.odd.extend(found.odd)
         there = {wire.identity(one) for one in batch.elements} | {odd.subject.partition(":")[2] for odd in batch.odd}
@@ -58,17 +65,14 @@ class PrestaShopProducts:
         return self._client.picture(ref)
 
     def _page(self, batch: reading.Batch, cursor: dict[str, Any]) -> Page[Product]:
-        odd = [
-            Odd(code=one.code, subject=one.subject.replace("products:", "product:", 1), facts=one.facts)
-            for one in batch.odd
-        ]
+        odd = list(batch.odd)
         rows: list[wire.Product] = []
         raw: dict[str, str] = {}
         for element in batch.elements:
             try:
                 row = wire.typed(wire.Product, element)
             except NotUnderstood as error:
-                odd.append(malformed("products", element, error, "product"))
+                odd.append(malformed("products", element, error))
                 continue
             if row.state == 0:
                 # Somebody is still typing: it comes when it is saved.
@@ -104,7 +108,8 @@ class PrestaShopProducts:
                 )
             )
         odd.extend(self._client.take_odd())
-        return Page(items=items, cursor=cursor, seen=tuple(batch.ids), odd=tuple(odd), raw=raw)
+        named = tuple(reading.about(one, "products", "product") for one in odd)
+        return Page(items=items, cursor=cursor, seen=tuple(batch.ids), odd=named, raw=raw)
 
     def _combinations(
         self, rows: Sequence[wire.Product]
@@ -118,12 +123,16 @@ class PrestaShopProducts:
         if not ids:
             return found, bad
         for element in reading.all_of(
-            self._client, "combinations", filters={"id_product": any_of(ids)}, limit=COMBINATIONS
+            self._client,
+            "combinations",
+            filters={"id_product": any_of(ids)},
+            limit=COMBINATIONS,
+            params=self._lookups.context,
         ):
             try:
                 row = wire.typed(wire.Combination, element)
             except NotUnderstood as error:
-                bad[int(element.findtext("id_product") or 0)] = error
+                bad[wire.number(element, "id_product")] = error
                 continue
             found[row.id_product].append(row)
         for product in rows:

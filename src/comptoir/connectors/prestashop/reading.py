@@ -9,6 +9,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from comptoir.channels.errors import NotUnderstood
 from comptoir.channels.records import Odd
 from comptoir.connectors.prestashop import wire
@@ -80,7 +82,12 @@ def some(
 
 
 def around(
-    client: PrestaShopClient, resource: str, field: str, values: Sequence[object]
+    client: PrestaShopClient,
+    resource: str,
+    field: str,
+    values: Sequence[object],
+    *,
+    params: Mapping[str, str] | None = None,
 ) -> tuple[list[Element], dict[str, NotUnderstood]]:
     """The objects whose `field` is one of `values`, and the values for which the answer could not be read."""
     found: list[Element] = []
@@ -89,7 +96,7 @@ def around(
     while waiting:
         chunk = waiting.pop()
         try:
-            found += client.rows(resource, filters={field: any_of(chunk)})
+            found += client.rows(resource, filters={field: any_of(chunk)}, params=params)
         except NotUnderstood as error:
             if len(chunk) > 1:
                 middle = len(chunk) // 2
@@ -182,6 +189,12 @@ def changes(
             return
         after = str(last(batch, int(after)))
         yield batch, {"from": low, "to": high, "until": until, "after": after}
+
+
+def about(odd: Odd, resource: str, word: str) -> Odd:
+    """The same with its subject in our words: "orders:7" is "sale:7"."""
+    name, _, identity = odd.subject.partition(":")
+    return msgspec.structs.replace(odd, subject=f"{word}:{identity}") if name == resource else odd
 
 
 def last(batch: Batch, after: int) -> int:

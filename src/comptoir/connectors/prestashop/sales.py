@@ -26,9 +26,10 @@ REFERENCE = 9  # automatic payments keep only so much of an order's reference
 class PrestaShopSales:
     """SalesSource."""
 
-    def __init__(self, client: PrestaShopClient, lookups: Lookups) -> None:
+    def __init__(self, client: PrestaShopClient, lookups: Lookups, *, page: int = PAGE) -> None:
         self._client = client
         self._lookups = lookups
+        self._page_size = page
         self._closed: set[str] = set()  # optional lists that our key may not read
 
     def changed_since(self, cursor: Mapping[str, object], *, start: datetime | None) -> Iterator[Page[Sale]]:
@@ -39,7 +40,7 @@ class PrestaShopSales:
             zone=self._lookups.zone,
             start=start,
             now=clock.now(),
-            limit=PAGE,
+            limit=self._page_size,
             params=self._lookups.context,
         ):
             yield self._page(batch, after)
@@ -56,14 +57,14 @@ class PrestaShopSales:
         return self._page(batch, {})
 
     def _page(self, batch: reading.Batch, cursor: dict[str, object]) -> Page[Sale]:
-        odd = [Odd(code=one.code, subject=_sale(one.subject), facts=one.facts) for one in batch.odd]
+        odd = list(batch.odd)
         orders: list[tuple[wire.Order, Element]] = []
         skipped: set[str] = set()
         for element in batch.elements:
             try:
                 order = wire.typed(wire.Order, element)
             except NotUnderstood as error:
-                odd.append(malformed("orders", element, error, "sale"))
+                odd.append(malformed("orders", element, error))
                 continue
             if self._lookups.is_ours(order.id_shop, order.id_shop_group):
                 orders.append((order, element))
@@ -93,12 +94,9 @@ class PrestaShopSales:
                     )
                 )
         odd.extend(self._client.take_odd())
+        named = tuple(reading.about(one, "orders", "sale") for one in odd)
         seen = tuple(one for one in batch.ids if one not in skipped)
-        return Page(items=items, cursor=dict(cursor), seen=seen, odd=tuple(odd), raw=raw)
-
-
-def _sale(subject: str) -> str:
-    return subject.replace("orders:", "sale:", 1)
+        return Page(items=items, cursor=dict(cursor), seen=seen, odd=named, raw=raw)
 
 
 class _Around:
@@ -166,7 +164,7 @@ class _Around:
         elements, bad = self._elements(resource, "id_order", orders, optional)
         self.problems.update({int(order): error for order, error in bad.items()})
         for element in elements:
-            owner = int(element.findtext("id_order") or 0)
+            owner = wire.number(element, "id_order")
             if keep:
                 self.raw[owner].append(element)
             try:
@@ -182,11 +180,11 @@ class _Around:
         for value, error in bad.items():
             self.problems.update(dict.fromkeys(wanted[int(value)], error))
         for element in elements:
-            identity = int(wire.identity(element))
+            identity = wire.number(element, "id")
             try:
                 found[identity] = wire.typed(kind, element)
             except NotUnderstood as error:
-                self.problems.update(dict.fromkeys(wanted[identity], error))
+                self.problems.update(dict.fromkeys(wanted.get(identity, ()), error))
         return found
 
     def _payments_of(self, orders: Sequence[wire.Order]) -> Iterator[wire.OrderPayment]:
@@ -207,7 +205,7 @@ class _Around:
         if not values or resource in self._closed:
             return [], {}
         try:
-            return reading.around(self._client, resource, field, values)
+            return reading.around(self._client, resource, field, values, params=self._lookups.context)
         except NotLetIn as error:
             if not optional or not str(error.facts.get("right", "")).startswith(resource):
                 raise

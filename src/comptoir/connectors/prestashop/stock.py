@@ -54,8 +54,10 @@ class PrestaShopStock:
     def _with_combinations(self) -> set[int]:
         """Products that have combinations: their row for attribute 0 is only the sum of the others."""
         found: set[int] = set()
-        for element in reading.all_of(self._client, "combinations", display="[id,id_product]", limit=2000):
-            found.add(int(element.findtext("id_product") or 0))
+        for element in reading.all_of(
+            self._client, "combinations", display="[id,id_product]", limit=2000, params=self._lookups.context
+        ):
+            found.add(wire.number(element, "id_product"))
         return found
 
     @cached_property
@@ -66,9 +68,10 @@ class PrestaShopStock:
             self._client,
             "products",
             filters={"cache_is_pack": "[1]"},
-            display="[id,price,cache_is_pack,pack_stock_type]",
+            display=wire.KIND_COLUMNS,
+            params=self._lookups.context,
         )
-        rows = [wire.typed(wire.Product, element) for element in packs]
+        rows = [wire.typed(wire.ProductKind, element) for element in packs]
         return {row.id for row in rows if mapping.is_computed(row, default)}
 
     def _page(self, batch: reading.Batch, cursor: dict[str, Any]) -> Page[StockFigure]:

@@ -35,12 +35,6 @@ _END = b"</prestashop>"
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-class OrderRow(Struct, frozen=True):
-    """A line inside an order: only what `order_details` lacks is used."""
-
-    id: int
-
-
 class Order(Struct, frozen=True, kw_only=True):
     id: int
     id_currency: int
@@ -204,18 +198,33 @@ class ProductAssociations(Struct, frozen=True, kw_only=True):
     product_bundle: list[Part] = field(default_factory=list)
 
 
-class Product(Struct, frozen=True, kw_only=True):
+class ProductKind(Struct, frozen=True, kw_only=True):
+    """The few columns that say whether a product is a pack or a download."""
+
     id: int
-    price: Decimal
-    state: int = 1
-    active: bool = False
-    available_for_order: bool = True
-    visibility: str = "both"
     product_type: str = ""
     type: str = ""
     is_virtual: bool = False
     cache_is_pack: bool = False
     pack_stock_type: int = 3
+
+    @property
+    def is_pack(self) -> bool:
+        return "pack" in (self.product_type, self.type) or self.cache_is_pack
+
+    @property
+    def is_service(self) -> bool:
+        return "virtual" in (self.product_type, self.type) or self.is_virtual
+
+
+KIND_COLUMNS = "[id,is_virtual,cache_is_pack,pack_stock_type]"
+
+
+class Product(ProductKind, frozen=True, kw_only=True):
+    price: Decimal
+    state: int = 1
+    active: bool = False
+    available_for_order: bool = True
     reference: str = ""
     supplier_reference: str = ""
     ean13: str = ""
@@ -233,14 +242,6 @@ class Product(Struct, frozen=True, kw_only=True):
     description_short: Texts = ""
     date_upd: str = ""
     associations: ProductAssociations = field(default_factory=ProductAssociations)
-
-    @property
-    def is_pack(self) -> bool:
-        return "pack" in (self.product_type, self.type) or self.cache_is_pack
-
-    @property
-    def is_service(self) -> bool:
-        return "virtual" in (self.product_type, self.type) or self.is_virtual
 
 
 class CombinationAssociations(Struct, frozen=True, kw_only=True):
@@ -347,6 +348,12 @@ def typed(kind: type[T], element: Element) -> T:
 def identity(element: Element) -> str:
     """The id of an object, or '' where it has none."""
     return (element.findtext("id") or element.get("id") or "").strip()
+
+
+def number(element: Element, name: str) -> int:
+    """A field that is an id; 0 where it is missing or none."""
+    text = (element.findtext(name) or "").strip()
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def text_in(texts: Texts, language: int) -> str:
