@@ -147,13 +147,13 @@ def set_owner(
         raise BadInput(
             "a field belongs to a product or to a variant", place="field", value=field, cure="name one of them"
         )
-    known = imports.PRODUCT_FIELDS if product is not None else imports.VARIANT_FIELDS
+    known = imports.VARIANT_FIELDS if product is None else imports.PRODUCT_FIELDS
     if field not in known:
         raise BadInput(f"{field} has no owner", place="field", value=field, cure=f"one of {', '.join(known)}")
     row: Product | Variant
     if variant is not None:
         row = _locked(variant)
-    else:
+    elif product is not None:
         row = Product.objects.select_for_update().get(pk=product)
     before = row.owners.pop(field, None)
     if owner is not None:

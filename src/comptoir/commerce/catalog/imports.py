@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, LiteralString
 
 import psycopg
@@ -32,17 +33,18 @@ from comptoir.kit.money import THOUSANDTH, Unit
 CATALOG_LOCK = 0x_C0_4D_70_01  # also taken by whoever gives a variant a SKU or a barcode
 
 PRODUCT_FIELDS = ("name", "description", "brand", "categories", "page_url", "names", "custom", "images")
+# With the types they travel in; JSON as text.
 PRODUCT_COLUMNS = {
     "id": "bigint",
     "name": "text",
     "brand_id": "bigint",
     "description": "text",
-    "names": "jsonb",
+    "names": "text",
     "page_url": "text",
-    "custom": "jsonb",
+    "custom": "text",
 }
 VARIANT_COLUMNS = {
-    "options": "jsonb",
+    "options": "text",
     "unit": "text",
     "weight": "numeric",
     "is_stocked": "boolean",
@@ -110,7 +112,7 @@ class _Variant:
 @dataclass(slots=True)
 class _KnownProduct:
     values: dict[str, Any]
-    owners: dict[str, int]
+    owners: Mapping[str, int]
     images: dict[str, int] = field(default_factory=dict)
 
 
@@ -121,7 +123,7 @@ class _KnownVariant:
     kind: str
     is_retired: bool
     values: dict[str, Any]
-    owners: dict[str, int]
+    owners: Mapping[str, int]
     barcodes: set[str] = field(default_factory=set)
     prices: dict[int, Decimal] = field(default_factory=dict)
     parts: dict[int, Decimal] = field(default_factory=dict)
@@ -366,7 +368,8 @@ class _Page:
                 [new],
             ):
                 known = dict(zip(VARIANT_COLUMNS, values, strict=True))
-                self._known_variants[number] = _KnownVariant(product, sku, kind, is_retired, known, owners)
+                known["options"] = _parsed(known["options"])
+                self._known_variants[number] = _KnownVariant(product, sku, kind, is_retired, known, _owners(owners))
             for number, code in sql.rows(
                 "SELECT variant_id, code FROM catalog_barcode WHERE variant_id = ANY (%s)", [new]
             ):
@@ -403,10 +406,10 @@ class _Page:
                     "brand": brand,
                     "categories": paths.get(number, set()),
                     "page_url": page_url,
-                    "names": names,
-                    "custom": custom,
+                    "names": _parsed(names),
+                    "custom": _parsed(custom),
                 },
-                owners,
+                _owners(owners),
             )
         for product, variant, source, position in sql.rows(
             "SELECT product_id, variant_id, source, position FROM catalog_productimage"
@@ -422,7 +425,7 @@ class _Page:
             " WHERE product_id = ANY (%s) AND channel = %s",
             [asked, self.channel],
         ):
-            self._foreign_known[product, variant, name] = value
+            self._foreign_known[product, variant, name] = json.loads(value)
 
     # Comparing
 
@@ -635,7 +638,7 @@ class _Page:
                 """
                 UPDATE catalog_product AS product
                 SET name = changed.name, brand_id = changed.brand_id, description = changed.description,
-                    names = changed.names, page_url = changed.page_url, custom = changed.custom, changed_at = %s
+                    names = changed.names::jsonb, page_url = changed.page_url, custom = changed.custom::jsonb, changed_at = %s
                 FROM changed_product AS changed WHERE changed.id = product.id
                 """,
                 [self.at],
@@ -710,9 +713,11 @@ class _Page:
                 ),
             )
             sql.execute(
-                f"""
+                """
                 UPDATE catalog_variant AS variant
-                SET {", ".join(f"{column} = changed.{column}" for column in VARIANT_COLUMNS)}, changed_at = %s,
+                SET options = changed.options::jsonb, unit = changed.unit, weight = changed.weight,
+                    is_stocked = changed.is_stocked, enabled = changed.enabled, cost = changed.cost, mpn = changed.mpn,
+                    changed_at = %s,
                     retired_at = CASE WHEN changed.is_unretired THEN NULL ELSE variant.retired_at END
                 FROM changed_variant AS changed WHERE changed.id = variant.id
                 """,
@@ -843,6 +848,16 @@ def _copy(table: LiteralString, columns: str, rows: Iterable[Sequence[Any]]) -> 
 
 def _load(table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:
     sql.load(table, list(columns), rows, types=list(columns.values()))
+
+
+# Django has PostgreSQL's JSON come as text.
+def _parsed(text: str) -> dict[str, Any]:
+    return dict(json.loads(text)) if text != "{}" else {}
+
+
+@lru_cache(maxsize=1024)  # a page's rows have a handful of different owners
+def _owners(text: str) -> Mapping[str, int]:
+    return _parsed(text)
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

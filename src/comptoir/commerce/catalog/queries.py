@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from decimal import Decimal
 
@@ -70,8 +71,8 @@ def by_barcode(barcodes: Collection[str]) -> dict[str, int]:
 def summaries(variants: Collection[int]) -> dict[int, VariantSummary]:
     """These variants as lists show them."""
     return {
-        row[0]: VariantSummary(*row)
-        for row in sql.rows(
+        number: VariantSummary(number, product, sku, name, json.loads(options), *rest)
+        for number, product, sku, name, options, *rest in sql.rows(
             """
             SELECT variant.id, product.id, variant.sku, product.name, variant.options, variant.kind, variant.unit,
                    variant.is_stocked, variant.enabled, variant.retired_at IS NOT NULL

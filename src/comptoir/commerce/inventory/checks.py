@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from comptoir.kit import sql
 from comptoir.kit.breach import Breach
 
@@ -100,7 +102,7 @@ def check_books(*, most: int = 1000) -> list[Breach]:
     """Every broken rule of stock, at most `most` rows of each; best on a snapshot (repeatable read)."""
     # Facts as text: a number in JSON would come back as a float.
     return [
-        Breach(code, subject, facts)
+        Breach(code, subject, json.loads(facts))
         for code, query in RULES.items()
         for subject, facts in sql.rows(
             "SELECT subject, (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(to_jsonb(breach) - 'subject'))"
