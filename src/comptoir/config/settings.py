@@ -164,8 +164,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
-STATIC_ROOT = _ours.data_folder / "static"
-WHITENOISE_USE_FINDERS = True  # nothing to collect before the first start
+WHITENOISE_USE_FINDERS = True  # served from the package: nothing is collected, so there is no STATIC_ROOT
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = _ours.data_folder / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = _ours.max_upload_mb * 1024 * 1024

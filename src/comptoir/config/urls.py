@@ -1,7 +1,12 @@
 """Where every address leads."""
 
+from allauth.account import views as account
 from django.urls import URLPattern, URLResolver, include, path
 
+# Of allauth only what a closed house needs: nobody signs up, and a forgotten password is reset by the owner.
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("account/", include("allauth.account.urls")),
+    path("account/login/", account.login, name="account_login"),
+    path("account/logout/", account.logout, name="account_logout"),
+    path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("", include("comptoir.web.urls")),
 ]

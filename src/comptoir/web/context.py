@@ -1,10 +1,67 @@
-"""What every page of the frame needs."""
+"""What every page of the frame needs: asked for only where a page draws the frame."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.accounts.models import Theme
+from comptoir.accounts.rights import Right, allows
+from comptoir.engine.models import Finding, Run, RunStatus, Severity
+from comptoir.web import flow_words
+
+NAV = (
+    ("home", "home", _("Home"), Right.ENTER),
+    ("orders", "shopping-bag", _("Orders"), Right.SEE_ORDERS),
+    ("staging", "inbox", _("Staging"), Right.SEE_STAGING),
+    ("variants", "tag", _("Products"), Right.SEE_CATALOG),
+    ("inventory", "archive-box", _("Inventory"), Right.SEE_STOCK),
+    ("channels", "building-storefront", _("Channels"), Right.SEE_CHANNELS),
+    ("runs", "arrow-path", _("Runs"), Right.SEE_CHANNELS),
+    ("findings", "exclamation-triangle", _("Findings"), Right.SEE_CHANNELS),
+    ("settings", "cog-6-tooth", _("Settings"), Right.MANAGE_PEOPLE),
+)
 
 
-def frame(request: HttpRequest) -> dict[str, object]:
-    """Values of the frame around a page."""
-    return {}
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Values of the frame around a page; each is a query at most, and none where the page has no frame."""
+    return {
+        "frame_nav": SimpleLazyObject(lambda: _nav(request)),
+        "frame_errors": SimpleLazyObject(lambda: open_errors(request.user)),
+        "frame_runs": SimpleLazyObject(lambda: runs_of(request.user)),
+        "frame_languages": settings.LANGUAGES,
+        "frame_themes": Theme.choices,
+    }
+
+
+def open_errors(user: object) -> int:
+    """What the bell counts: open Errors, up to a hundred."""
+    if not allows(user, Right.SEE_CHANNELS):
+        return 0
+    return Finding.objects.filter(severity=Severity.ERROR, closed_at__isnull=True)[:100].count()
+
+
+def runs_of(user: Any) -> list[Run]:
+    """Runs that this person started and that have not ended."""
+    if not allows(user, Right.SEE_CHANNELS):
+        return []
+    open_ = Run.objects.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
+    mine = open_.filter(actor__kind="person", actor__id=str(user.pk)).select_related("flow__channel").order_by("id")[:3]
+    for run in mine:
+        run.title = f"{flow_words.title(run.flow.kind)} · {run.flow.channel.name}"  # type: ignore[attr-defined]
+    return list(mine)
+
+
+def _nav(request: HttpRequest) -> list[dict[str, Any]]:
+    items = []
+    for page, icon, title, right in NAV:
+        if allows(request.user, right):
+            url = reverse(page)
+            is_here = request.path == url if page == "home" else request.path.startswith(url)
+            items.append({"url": url, "icon": icon, "title": title, "is_here": is_here})
+    return items

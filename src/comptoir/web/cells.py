@@ -1,0 +1,110 @@
+"""How single values look: times, quantities, money, states. Used by the columns of lists and by templates alike."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from comptoir.kit import clock
+from comptoir.kit.money import minor_unit, to_minor
+
+NOTHING = "–"
+
+# What a state feels like: the shape and the colour of its badge. Words say it too, so that colour is never alone.
+TONES: dict[str, str] = {
+    "production": "good", "test": "test",
+    "good": "good", "troubled": "warn", "locked_out": "bad", "unknown": "plain",
+    "ready": "good", "retry": "wait", "repair": "bad", "accepted": "done", "information": "plain",
+    "rejected": "plain", "closed": "plain",
+    "pending": "wait", "processing": "good", "on_hold": "warn", "complete": "done", "cancelled": "plain",
+    "queued": "wait", "running": "run", "done": "done", "failed": "bad",
+    "partial": "warn", "unbalanced": "bad",
+    "info": "plain", "error": "bad",
+}  # fmt: skip
+
+
+def moment(at: datetime | None) -> str:
+    """A time as people say it, with the exact one on hover."""
+    if at is None:
+        return NOTHING
+    local = timezone.localtime(at)
+    exact = f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, _relative(at))
+
+
+def _relative(at: datetime) -> str:
+    now = clock.now()
+    ago = now - at
+    if timedelta(0) <= ago < timedelta(seconds=10):
+        return _("just now")
+    if timedelta(0) <= ago < timedelta(hours=24):
+        return _("%(time)s ago") % {"time": duration(ago.total_seconds())}
+    if timedelta(0) < -ago < timedelta(hours=24):
+        return _("in %(time)s") % {"time": duration(-ago.total_seconds())}
+    local = timezone.localtime(at)
+    if local.year == timezone.localtime(now).year:
+        return formats.date_format(local, "j M, H:i")
+    return formats.date_format(local, "j M Y")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its largest unit: 340 ms, 12 s, 5 min, 3 h, 2 days."""
+    if seconds < 1:
+        return _("%(n)d ms") % {"n": seconds * 1000}
+    if seconds < 60:
+        return _("%(n)d s") % {"n": seconds}
+    if seconds < 3600:
+        return _("%(n)d min") % {"n": seconds // 60}
+    if seconds < 86400:
+        return _("%(n)d h") % {"n": seconds // 3600}
+    days = int(seconds // 86400)
+    return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+
+
+def quantity(value: Decimal | None) -> str:
+    """A quantity without trailing zeros; a dash where there is none."""
+    if value is None:
+        return NOTHING
+    plain = value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
+    return formats.number_format(plain, use_l10n=True, force_grouping=True)
+
+
+def plain(value: Decimal | None) -> str:
+    """A quantity as a form takes it back: no grouping, no trailing zeros."""
+    return "" if value is None else f"{value.normalize():f}"
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """An amount rounded to what can be paid, with its currency."""
+    if amount is None:
+        return NOTHING
+    places = -int(minor_unit(currency).as_tuple().exponent)
+    number = formats.number_format(to_minor(amount, currency), places, use_l10n=True, force_grouping=True)
+    return f"{number}\N{NO-BREAK SPACE}{currency}"
+
+
+def badge(state: str, words: Any) -> SafeString:
+    """A state as a shape with its word."""
+    return format_html('<span class="badge {}">{}</span>', TONES.get(state, "plain"), words)
+
+
+def link(url: str, words: Any) -> SafeString:
+    """A link to where a value comes from."""
+    return format_html('<a href="{}">{}</a>', url, words)
+
+
+def name(words: str) -> SafeString:
+    """Somebody else's words: their own direction, cut by the page where there is no room, whole on hover."""
+    return format_html('<bdi class="name" title="{}">{}</bdi>', words, words or NOTHING)
+
+
+def two(first: Any, second: Any) -> SafeString:
+    """A value and, smaller beneath it, what it is about."""
+    return format_html('{}<small class="under">{}</small>', first, second)

@@ -1,0 +1,551 @@
+"""Channels: the list, and one channel in its tabs: overview, flows, offers, mappings, preview, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from comptoir.accounts.rights import PersonRequest, Right, allows, needs
+from comptoir.channels import channel as channels_
+from comptoir.channels.models import Channel, Mode, Seen
+from comptoir.channels.records import Surroundings
+from comptoir.commerce.catalog import queries as catalog
+from comptoir.commerce.inventory.models import Level, Warehouse
+from comptoir.engine import flow as flows_
+from comptoir.engine import runs, schedule
+from comptoir.engine.models import Flow, PlanRow, Run, RunStatus, Trigger
+from comptoir.flows import connecting
+from comptoir.kit import clock
+from comptoir.kit.errors import BadInput, ComptoirError
+from comptoir.offers import actions as offers_
+from comptoir.offers import queries as offer_queries
+from comptoir.offers.models import Mapping, Offer, PointWarehouse, SellingPoint
+from comptoir.staging import actions as staging_
+from comptoir.staging.models import StagedSale
+from comptoir.web import answers, cells, flow_words, lists
+from comptoir.web import findings as findings_page
+from comptoir.web import runs as runs_page
+from comptoir.web import staging as staging_page
+from comptoir.web.findings_words import RULES
+from comptoir.web.inventory import parse_quantity
+
+TABS = {
+    "channel": _("Overview"),
+    "channel_flows": _("Flows"),
+    "channel_offers": _("Products and offers"),
+    "channel_mappings": _("Mappings"),
+    "channel_preview": _("Preview"),
+    "channel_settings": _("Settings"),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A channel as one row: how it is and what waits."""
+
+    channel: Channel
+    waiting: int
+    oldest: datetime | None
+    last_sale: datetime | None
+
+
+def standings() -> list[Standing]:
+    """Every channel that is not archived, in three queries whatever their number."""
+    newest = StagedSale.objects.filter(channel=OuterRef("pk")).order_by("-placed_at").values("placed_at")[:1]
+    rows = list(Channel.objects.filter(archived_at__isnull=True).annotate(last_sale=Subquery(newest)).order_by("name"))
+    waiting: dict[int, Any] = {
+        each["point__channel"]: each
+        for each in Offer.objects.filter(is_waiting=True, is_active=True, point__owns_stock=False)
+        .values("point__channel")
+        .annotate(n=Count("pk"), oldest=Min("waiting_since"))
+    }
+    return [
+        Standing(row, waiting.get(row.pk, {}).get("n", 0), waiting.get(row.pk, {}).get("oldest"), row.last_sale)
+        for row in rows
+    ]
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channels(request: PersonRequest) -> HttpResponse:
+    """All of them, one row each."""
+    return render(request, "channels/list.html", {"standings": standings()})
+
+
+def _find(code: str) -> Channel:
+    return get_object_or_404(Channel, code=code)
+
+
+def _page(request: PersonRequest, it: Channel, tab: str, context: dict[str, Any]) -> HttpResponse:
+    tabs = [(reverse(name, args=[it.code]), title, name == tab) for name, title in TABS.items()]
+    rights = {
+        "may_run": allows(request.user, Right.RUN_FLOWS),
+        "may_change": allows(request.user, Right.CHANGE_CHANNELS),
+    }
+    template = f"channels/{tab.removeprefix('channel_') if tab != 'channel' else 'overview'}.html"
+    return render(request, template, {"channel": it, "tabs": tabs, **rights, **context})
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channel(request: PersonRequest, code: str) -> HttpResponse:
+    """How it stands."""
+    it = _find(code)
+    standing = next((s for s in standings() if s.channel.pk == it.pk), Standing(it, 0, None, None))
+    recent = Run.objects.filter(flow__channel=it).select_related("flow__channel").order_by("-id")[:8]
+    context = {
+        "standing": standing,
+        "points": _points(it),
+        "groups": findings_page.groups(it.pk),
+        "runs": [{"run": r, "title": flow_words.title(r.flow.kind), "state": runs_page.state(r)} for r in recent],
+    }
+    return _page(request, it, "channel", context)
+
+
+def _points(it: Channel) -> list[SellingPoint]:
+    return list(it.points.prefetch_related("sources__warehouse").order_by("id"))
+
+
+# -- flows ---------------------------------------------------------------------------------------------------------------
+
+ARROWS = {
+    flows_.IN: ("arrow-down-left", _("channel to hub")),
+    flows_.OUT: ("arrow-up-right", _("hub to channel")),
+    flows_.HERE: ("arrow-path-rounded-square", _("within the hub")),
+}
+
+
+def _flow_rows(it: Channel) -> list[dict[str, Any]]:
+    last = Run.objects.filter(flow=OuterRef("pk"), is_preview=False).order_by("-id").values("pk")[:1]
+    rows = list(Flow.objects.filter(channel=it).annotate(last_run=Subquery(last)).order_by("id"))
+    last_runs = Run.objects.in_bulk([row.last_run for row in rows if row.last_run])
+    declared = flows_.declared()
+    shown = []
+    for row in rows:
+        known = declared.get(row.kind)
+        run = last_runs.get(row.last_run or 0)
+        icon, direction = ARROWS[known.direction] if known else ("minus", "")
+        shown.append(
+            {
+                "flow": row,
+                "title": flow_words.title(row.kind),
+                "icon": icon,
+                "direction": direction,
+                "schedule": schedule.words(row.every, row.cron, row.timezone),
+                "minutes": row.every // 60 if row.every and row.every % 60 == 0 else None,
+                "run": run,
+                "state": runs_page.state(run) if run else "",
+                "counts": _counts(run),
+                "is_known": known is not None,
+                "previews": bool(known and known.previews),
+                "is_held_back": bool(known and known.writes and (it.mode == Mode.TEST or it.writes_paused)),
+            }
+        )
+    return shown
+
+
+def _counts(run: Run | None) -> str:
+    if run is None or not run.seen:
+        return ""
+    said = [
+        (run.created, _("created")),
+        (run.changed, _("changed")),
+        (run.parked, _("parked")),
+        (run.failed, _("failed")),
+    ]
+    parts = [f"{n:,} {words}" for n, words in said if n]
+    return ", ".join([gettext("%(n)s seen") % {"n": f"{run.seen:,}"}, *parts])
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channel_flows(request: PersonRequest, code: str) -> HttpResponse:
+    """The arrows of this channel."""
+    it = _find(code)
+    return _page(request, it, "channel_flows", {"flows": _flow_rows(it)})
+
+
+@require_POST
+@needs(Right.RUN_FLOWS)
+def run_flow(request: PersonRequest, pk: int) -> HttpResponse:
+    """Run it now, or say what it would do."""
+    row = get_object_or_404(Flow.objects.select_related("channel"), pk=pk)
+    made = None
+    with answers.attempt(request):
+        preview = request.POST.get("how") == "preview"
+        made = runs.request(row.pk, Trigger.PERSON, answers.actor(request.user), preview=preview, at=clock.now())
+    return redirect("run", made) if made else redirect("channel_flows", row.channel.code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def switch_flow(request: PersonRequest, pk: int) -> HttpResponse:
+    """On or off."""
+    row = get_object_or_404(Flow.objects.select_related("channel"), pk=pk)
+    with answers.attempt(request):
+        flows_.switch(row.pk, request.POST.get("on") == "yes", at=clock.now())
+    return redirect("channel_flows", row.channel.code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def schedule_flow(request: PersonRequest, pk: int) -> HttpResponse:
+    """Another schedule: every so many minutes, by cron, or neither."""
+    row = get_object_or_404(Flow.objects.select_related("channel"), pk=pk)
+    with answers.attempt(request, gettext("Schedule changed.")):
+        every, cron = request.POST.get("minutes", "").strip(), request.POST.get("cron", "").strip()
+        seconds = int(parse_quantity(every, gettext("minutes")) * 60) if every else None
+        zone = request.POST.get("timezone", "").strip() or row.timezone
+        flows_.set_schedule(row.pk, every=seconds, cron=cron, timezone=zone, at=clock.now())
+    return redirect("channel_flows", row.channel.code)
+
+
+# -- offers --------------------------------------------------------------------------------------------------------------
+
+
+def _waiting(row: Offer) -> str:
+    if not row.is_active:
+        return cells.badge("closed", _("Not pushed"))
+    if row.is_waiting:
+        return cells.badge("retry", _("Waits"))
+    return cells.badge("done", _("Up to date"))
+
+
+def _variant_link(row: Offer) -> str:
+    return cells.link(f"{reverse('variant', args=[row.variant_id])}#offer-{row.pk}", row.variant.sku)
+
+
+OFFERS = lists.Listing(
+    columns=(
+        lists.Column("SKU", _variant_link, "a"),
+        lists.Column(_("Product"), lambda o: cells.name(o.variant.product.name), "c"),
+        lists.Column(_("Selling point"), lambda o: cells.name(o.point.name)),
+        lists.Column(_("On hand"), lambda o: cells.quantity(o.figures["on_hand"]), is_number=True),
+        lists.Column(_("Reserved"), lambda o: cells.quantity(o.figures["reserved"]), is_number=True),
+        lists.Column(_("Held"), lambda o: cells.quantity(o.figures["held"]), is_number=True),
+        lists.Column(_("Buffer"), lambda o: cells.quantity(o.point.buffer), is_number=True),
+        lists.Column(_("Level"), lambda o: cells.quantity(o.level), "b", is_number=True),
+        lists.Column(
+            _("Told"), lambda o: cells.quantity(o.told) if o.told is not None else _("unknown"), is_number=True
+        ),
+        lists.Column(_("When"), lambda o: cells.moment(o.told_at)),
+        lists.Column(_("State"), _waiting, "d"),
+    ),
+    sorts=(lists.Sort("first", _("Oldest first"), ("id",)), lists.Sort("last", _("Newest first"), ("-id",))),
+    filters=(
+        lists.Filter(
+            "state",
+            _("Every state"),
+            lambda: [("waiting", _("Waiting")), ("told", _("Up to date")), ("off", _("Not pushed"))],
+            lambda rows, v: {
+                "waiting": rows.filter(is_waiting=True, is_active=True),
+                "told": rows.filter(is_waiting=False, is_active=True),
+                "off": rows.filter(is_active=False),
+            }[v],
+        ),
+    ),
+    search=catalog.search,
+    found_in="variant",
+    search_hint=_("SKU, barcode or name"),
+    empty=lists.Empty(
+        _("Nothing is offered here yet"),
+        _("Run the product flow: listings of the channel that match a variant become offers."),
+    ),
+    fill=lambda rows: _fill_offers(rows),
+    selects="again",
+)
+
+OFFERS_TO_LOOK_AT = lists.Listing(**{**OFFERS.__dict__, "selects": ""})
+
+
+def _fill_offers(rows: Sequence[Offer]) -> None:
+    """Figures and levels of a page, as they are now."""
+    levels = {level.offer: level.level for level in offer_queries.levels([row.pk for row in rows])}
+    figures = stock_at_points([(row.point_id, row.variant.alias_of_id or row.variant_id) for row in rows])
+    for row in rows:
+        row.level = levels.get(row.pk)  # type: ignore[attr-defined]
+        row.figures = figures[row.point_id, row.variant.alias_of_id or row.variant_id]  # type: ignore[attr-defined]
+
+
+def stock_at_points(pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Decimal]]:
+    """On hand, reserved and held over the warehouses of each (point, variant), in two queries."""
+    places: dict[int, set[int]] = {}
+    for point, warehouse in PointWarehouse.objects.filter(point__in={p for p, _v in pairs}).values_list(
+        "point", "warehouse"
+    ):
+        places.setdefault(point, set()).add(warehouse)
+    levels = list(Level.objects.filter(variant__in={v for _p, v in pairs}))
+    names = ("on_hand", "reserved", "held")
+    return {
+        (point, variant): {
+            name: sum(
+                (
+                    getattr(level, name)
+                    for level in levels
+                    if level.variant_id == variant and level.warehouse_id in places.get(point, ())
+                ),
+                Decimal(0),
+            )
+            for name in names
+        }
+        for point, variant in pairs
+    }
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channel_offers(request: PersonRequest, code: str) -> HttpResponse:
+    """What it sells, what it was told, what waits."""
+    it = _find(code)
+    rows = Offer.objects.filter(point__channel=it).select_related("variant__product", "point")
+    listing = OFFERS if allows(request.user, Right.RUN_FLOWS) else OFFERS_TO_LOOK_AT
+    return _page(request, it, "channel_offers", {"list": listing.show(request, rows)})
+
+
+@require_POST
+@needs(Right.RUN_FLOWS)
+def tell_again(request: PersonRequest, code: str) -> HttpResponse:
+    """Let levels be told whatever was told before: those picked, or all."""
+    it = _find(code)
+    picked = [int(pk) for pk in request.POST.getlist("picked") if pk.isdigit()]
+    with answers.attempt(request):
+        which = None if request.POST.get("which") == "all" else picked
+        if which is not None and not which:
+            raise BadInput(gettext("pick at least one offer"))
+        n = offers_.tell_again(it.pk, offers=which, at=clock.now(), actor=answers.actor(request.user))
+        runs.start_after_commit("push_stock", [it.pk])
+        answers.say(
+            request, ngettext("%(n)d level will be told again.", "%(n)d levels will be told again.", n) % {"n": n}
+        )
+    return answers.back(request, "channel_offers", code)
+
+
+# -- mappings ------------------------------------------------------------------------------------------------------------
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
+    """Statuses, carriers and payments of the channel, and what each is here; unmapped ones first."""
+    it = _find(code)
+    known = {(m.kind, m.external_id): m for m in Mapping.objects.filter(channel=it)}
+    seen = _surroundings(it)
+    carriers = {c.external_id: c.name for c in seen.carriers} if seen else {}
+    carriers = {m.external_id: m.name for m in known.values() if m.kind == "carrier"} | carriers
+    statuses = {s.external_id: s.name for s in seen.statuses} if seen else {}
+    statuses = {m.external_id: m.name for m in known.values() if m.kind == "status"} | statuses
+    payments = {p.external_id: p.name for p in seen.payment_methods} if seen else {}
+    states = {s.external_id: s.state for s in seen.statuses} if seen else {}
+    context = {
+        "statuses": _mapped("status", statuses, known, states),
+        "carriers": _mapped("carrier", carriers, known, {}),
+        "payments": _mapped("payment", payments, known, {}),
+        "skus": sorted((m for m in known.values() if m.kind == "sku"), key=lambda m: m.external_id)[:200],
+        "rules": RULES,
+        "ours": staging_page.carriers_of_ours(),
+    }
+    return _page(request, it, "channel_mappings", context)
+
+
+def _surroundings(it: Channel) -> Surroundings | None:
+    """What the channel last told of itself."""
+    seen = Seen.objects.filter(channel=it).first()
+    return msgspec.convert(seen.content, Surroundings) if seen else None
+
+
+def _mapped(
+    kind: str, names: dict[str, str], known: dict[tuple[str, str], Mapping], states: dict[str, Any]
+) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "external_id": key,
+            "name": name or key,
+            "ours": known[kind, key].ours if (kind, key) in known else "",
+            "state": states.get(key, ""),
+        }
+        for key, name in names.items()
+    ]
+    return sorted(rows, key=lambda row: (bool(row["ours"]), row["name"].lower()))
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def map_to(request: PersonRequest, code: str) -> HttpResponse:
+    """Say what one of the channel's things is here."""
+    it = _find(code)
+    given, at, who = request.POST, clock.now(), answers.actor(request.user)
+    with answers.attempt(request, gettext("Remembered.")):
+        external, ours = given.get("external_id", ""), given.get("ours", "").strip()
+        match given.get("kind"):
+            case "status":
+                staging_page.tell(it.pk, staging_.map_status(it, external, ours, actor=who, at=at), at)
+            case "carrier" if ours:
+                staging_page.tell(it.pk, staging_.map_carrier(it, external, ours, actor=who, at=at), at)
+            case "carrier" | "payment" as kind:
+                offers_.map_to(it.pk, kind, external, ours, at=at, actor=who)
+            case _:
+                raise Http404
+    return redirect("channel_mappings", code)
+
+
+# -- preview -------------------------------------------------------------------------------------------------------------
+
+PLAN = lists.Listing(
+    columns=(
+        lists.Column(_("What"), lambda r: cells.name(r.label), "a"),
+        lists.Column(_("Kind"), lambda r: r.kind),
+        lists.Column(_("Field"), lambda r: r.field, "c"),
+        lists.Column(_("Now"), lambda r: _("unknown") if r.old is None else r.old, "d", is_number=True),
+        lists.Column(_("Then"), lambda r: cells.NOTHING if r.new is None else r.new, "b", is_number=True),
+    ),
+    sorts=(lists.Sort("plan", _("As planned"), ("id",)),),
+    search=lambda text: lists.bounded(PlanRow.objects.filter(label__icontains=text)),
+    search_hint=_("SKU or name"),
+    empty=lists.Empty(_("Nothing would be written"), _("The channel has what it should have.")),
+)
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channel_preview(request: PersonRequest, code: str) -> HttpResponse:
+    """What would be written there: a stored difference, counts first."""
+    it = _find(code)
+    previews = Run.objects.filter(flow__channel=it, is_preview=True).select_related("flow").order_by("-id")
+    asked = request.GET.get("run", "")
+    run = previews.filter(pk=int(asked)).first() if asked.isdigit() else previews.first()
+    can = [row for row in _flow_rows(it) if row["previews"]]
+    context: dict[str, Any] = {"previewable": can, "run": run, "previews": _titled(previews[:10])}
+    if run is not None:
+        rows = PlanRow.objects.filter(run=run)
+        context |= {
+            "title": flow_words.title(run.flow.kind),
+            "counts": list(
+                rows.values("kind", "field")
+                .annotate(n=Count("pk"), unknown=Count("pk", filter=Q(old__isnull=True)))
+                .order_by("kind", "field")
+            ),
+            "list": PLAN.show(request, rows),
+            "is_open": run.status in (RunStatus.QUEUED, RunStatus.RUNNING),
+            "tab_field": "run",
+            "tab": run.pk,
+        }
+    return _page(request, it, "channel_preview", context)
+
+
+def _titled(found: Any) -> list[tuple[Run, str]]:
+    return [(run, flow_words.title(run.flow.kind)) for run in found]
+
+
+# -- settings ------------------------------------------------------------------------------------------------------------
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def channel_settings(request: PersonRequest, code: str) -> HttpResponse:
+    """Mode, pause, where it sells from, limits."""
+    it = _find(code)
+    context = {
+        "points": _points(it),
+        "warehouses": list(Warehouse.objects.filter(is_active=True).order_by("position", "id")),
+        "obstacles": [_obstacle(one) for one in connecting.obstacles(it)] if it.mode == Mode.TEST else [],
+        "config": sorted(it.config.items()),
+    }
+    return _page(request, it, "channel_settings", context)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def set_mode(request: PersonRequest, code: str) -> HttpResponse:
+    """Between test and production; going live asks for the channel's name, typed."""
+    it = _find(code)
+    mode = Mode.PRODUCTION if request.POST.get("mode") == Mode.PRODUCTION else Mode.TEST
+    words = (
+        gettext("Writes are on.") if mode == Mode.PRODUCTION else gettext("Back to test: nothing is written any more.")
+    )
+    with answers.attempt(request, words):
+        if mode == Mode.TEST:
+            connecting.back_to_test(it, actor=answers.actor(request.user), at=clock.now())
+        elif request.POST.get("name", "").strip() != it.name:
+            raise BadInput(gettext("the name does not match"), place=gettext("name"), cure=it.name)
+        else:
+            accepts = request.POST.get("despite_errors") == "yes"
+            connecting.go_live(it, accept_open_errors=accepts, actor=answers.actor(request.user), at=clock.now())
+    return redirect("channel_settings", code)
+
+
+OBSTACLES = {
+    "not_healthy": _("The last conversation with the channel did not go well."),
+    "no_warehouse": _("“%(point)s” sells from no warehouse: choose one below."),
+    "stock_not_initialised": _("The stock of “%(point)s” is not counted yet: run the flow “Stock levels, once”."),
+    "open_errors": _("%(errors)s errors are open. They can be accepted below."),
+}
+
+
+def _obstacle(one: connecting.Obstacle) -> dict[str, Any]:
+    words = str(OBSTACLES.get(one.code) or one.code.replace("_", " "))
+    return {"code": one.code, "words": words % one.facts}
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def look_around(request: PersonRequest, code: str) -> HttpResponse:
+    """Test the connection and read what there is: the call goes out with no transaction open."""
+    it = _find(code)
+    at, who = clock.now(), answers.actor(request.user)
+    try:
+        seen = connecting.ask_around(it)
+    except ComptoirError as error:
+        with answers.attempt(request):
+            channels_.note_health(it.pk, error, at=at)
+        answers.refuse(request, error)
+    else:
+        with answers.attempt(request, gettext("The channel answers. What it told is in the mappings.")):
+            channels_.note_health(it.pk, None, at=at)
+            connecting.keep_surroundings(it, seen, actor=who, at=at)
+    return redirect("channel_settings", code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def pause(request: PersonRequest, code: str) -> HttpResponse:
+    """Stop every write at once, or let them go on."""
+    it = _find(code)
+    with answers.attempt(request):
+        paused = request.POST.get("paused") == "yes"
+        channels_.pause_writes(it, paused, actor=answers.actor(request.user), at=clock.now())
+    return redirect("channel_settings", code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def set_point(request: PersonRequest, code: str, pk: int) -> HttpResponse:
+    """Where a selling point sells from, and its limits; every level there is told anew where it changes."""
+    it = _find(code)
+    point = get_object_or_404(SellingPoint, pk=pk, channel=it)
+    given, at, who = request.POST, clock.now(), answers.actor(request.user)
+    with answers.attempt(request, gettext("Saved. Levels that change wait to be told.")):
+        known = set(Warehouse.objects.values_list("pk", flat=True))
+        wanted = [int(w) for w in given.getlist("warehouse") if w.isdigit() and int(w) in known]
+        maximum = given.get("maximum", "").strip()
+        offers_.set_sources(point.pk, wanted, at=at)
+        offers_.set_limits(
+            point.pk,
+            buffer=parse_quantity(given.get("buffer", "") or "0", gettext("buffer")),
+            minimum=parse_quantity(given.get("minimum", "") or "0", gettext("minimum")),
+            maximum=parse_quantity(maximum, gettext("maximum")) if maximum else None,
+            at=at,
+            actor=who,
+        )
+    return redirect("channel_settings", code)

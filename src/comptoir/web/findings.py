@@ -1,0 +1,130 @@
+"""Findings: what someone should read, grouped by what it is and where, each group with the way to its cure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from comptoir.accounts.rights import PersonRequest, Right, needs
+from comptoir.channels.models import Channel
+from comptoir.commerce.orders.models import Order
+from comptoir.engine import findings as engine
+from comptoir.engine.models import Finding, Severity
+from comptoir.staging.models import StagedSale
+from comptoir.web import cells, channel_names, findings_words, lists
+
+
+def groups(channel: int | None = None, severity: Severity | None = None) -> list[dict[str, Any]]:
+    """Open findings by (code, channel) in words, worst first."""
+    channels = Channel.objects.in_bulk()
+    found = [g for g in engine.open_groups(channel) if severity is None or g.severity == severity]
+    latest = _latest(found)
+    shown = []
+    for group in found:
+        row = channels.get(group.channel or 0)
+        facts = latest.get((group.channel, group.code), {})
+        url, words = findings_words.place(group.code, row.code if row else None)
+        shown.append(
+            {
+                "group": group,
+                "channel": row,
+                "severity_words": Severity(group.severity).label,
+                "title": findings_words.title(group.code, facts),
+                "others": group.subjects - 1,
+                "cure": findings_words.cure(group.code, facts),
+                "url": url,
+                "url_words": words,
+                "all_url": f"{reverse('findings_all')}?code={group.code}&channel={group.channel or ''}",
+            }
+        )
+    return shown
+
+
+def _latest(found: list[engine.Group]) -> dict[tuple[int | None, str], dict[str, Any]]:
+    """The facts of each group's last finding, in one query."""
+    subjects = {group.example for group in found}
+    rows = Finding.objects.filter(closed_at__isnull=True, subject__in=subjects, code__in={g.code for g in found})
+    return {(row.channel_id, row.code): row.facts for row in rows}
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def findings(request: PersonRequest) -> HttpResponse:
+    """Open ones, in groups."""
+    return render(request, "findings/groups.html", {"groups": groups()})
+
+
+def _subject(row: Finding) -> str:
+    url = getattr(row, "url", "")
+    return cells.link(url, row.subject) if url else cells.name(row.subject)
+
+
+ALL = lists.Listing(
+    columns=(
+        lists.Column(_("Severity"), lambda f: cells.badge(f.severity, f.get_severity_display()), "b"),
+        lists.Column(
+            _("What"),
+            lambda f: cells.two(findings_words.title(f.code, f.facts), findings_words.cure(f.code, f.facts)),
+            "a",
+        ),
+        lists.Column(_("About"), _subject, "c"),
+        lists.Column(_("Channel"), lambda f: cells.name(f.channel.name if f.channel else "")),
+        lists.Column(_("Times"), lambda f: f"{f.count:,}", is_number=True),
+        lists.Column(_("Last"), lambda f: cells.moment(f.last_at), "d"),
+        lists.Column(_("Resolved"), lambda f: cells.moment(f.closed_at)),
+    ),
+    sorts=(lists.Sort("latest", _("Latest first"), ("-last_at", "-id")),),
+    filters=(
+        lists.Filter(
+            "severity", _("Every severity"), lambda: Severity.choices, lambda rows, v: rows.filter(severity=v)
+        ),
+        lists.Filter(
+            "state",
+            _("Open and resolved"),
+            lambda: [("open", _("Open")), ("closed", _("Resolved"))],
+            lambda rows, v: rows.filter(closed_at__isnull=v == "open"),
+        ),
+        lists.Filter("channel", _("Every channel"), channel_names.choices, lambda rows, v: rows.filter(channel=int(v))),
+        lists.Filter(
+            "code",
+            _("Every kind"),
+            lambda: [
+                (code, findings_words.title(code, {}))
+                for code in Finding.objects.order_by("code").values_list("code", flat=True).distinct()
+            ],
+            lambda rows, v: rows.filter(code=v),
+        ),
+    ),
+    search=lambda text: lists.bounded(Finding.objects.filter(subject__icontains=text)),
+    search_hint=_("What it is about"),
+    empty=lists.Empty(_("Nothing was found yet"), _("Runs leave a finding here for whatever someone should read.")),
+    fill=lambda rows: _link(rows),
+)
+
+
+def _link(rows: Any) -> None:
+    """Lead subjects that are sales or orders to their pages, two queries for the page."""
+    sales = {(r.channel_id, r.subject[5:]) for r in rows if r.subject.startswith("sale:")}
+    staged = StagedSale.objects.filter(external_id__in={external for _c, external in sales}) if sales else ()
+    by_sale = {(s.channel_id, s.external_id): s.pk for s in staged.only("channel_id", "external_id")} if staged else {}
+    orders = {int(r.subject[6:]) for r in rows if r.subject.startswith("order:") and r.subject[6:].isdigit()}
+    numbers = dict(Order.objects.filter(pk__in=orders).values_list("pk", "number")) if orders else {}
+    for row in rows:
+        kind, _colon, key = row.subject.partition(":")
+        if kind == "sale" and (row.channel_id, key) in by_sale:
+            row.url = reverse("staged", args=[by_sale[row.channel_id, key]])
+        elif kind == "order" and key.isdigit() and int(key) in numbers:
+            row.url = reverse("order", args=[numbers[int(key)]])
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def findings_all(request: PersonRequest) -> HttpResponse:
+    """Every finding, open or resolved, one by one."""
+    rows = Finding.objects.select_related("channel")
+    return render(request, "findings/all.html", {"list": ALL.show(request, rows)})

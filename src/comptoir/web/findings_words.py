@@ -1,0 +1,262 @@
+"""Findings and anomalies in words: what it is, why, and what to do, with the page where it is cured.
+
+A finding keeps a code and facts; this table turns them into sentences in the reader's language. A code without words
+here still shows, by its name and its facts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.staging.rules import Rule
+
+
+@dataclass(frozen=True)
+class Words:
+    """`what` and `cure` may name facts as %(fact)s; `page` says where it is cured."""
+
+    what: Any
+    cure: Any = ""
+    page: str = "channel"  # channel, mappings, settings, flows, staging, order, subject
+
+
+#: What a status of a channel makes of a sale, for forms.
+RULES = (
+    (Rule.VALID.value, _("Import as valid")),
+    (Rule.INVOICE.value, _("Import and invoice")),
+    (Rule.HOLD.value, _("Import and hold")),
+    (Rule.COMPLETE.value, _("Import and complete")),
+    (Rule.HISTORY.value, _("Import as history")),
+    (Rule.CANCEL.value, _("Import and cancel")),
+    (Rule.RETRY.value, _("Wait and look again")),
+    (Rule.NONE.value, _("Do not import")),
+)
+
+WORDS: dict[str, Words] = {
+    # sales that wait
+    "unmapped_status": Words(
+        _("The status “%(name)s” says nothing about payment"),
+        _("Say what such a sale becomes. Every sale with this status goes on."),
+        "staging",
+    ),
+    "unknown_point": Words(
+        _("Sold at “%(point)s”, a place that is not connected"),
+        _("Look around again at the channel, or give the place its warehouses."),
+        "settings",
+    ),
+    "no_warehouse": Words(
+        _("Its selling point has no warehouse"), _("Choose the warehouses that it sells from."), "settings"
+    ),
+    "unknown_currency": Words(
+        _("The currency “%(currency)s” is not known"), _("Correct it at the shop, or reject the sale."), "staging"
+    ),
+    "no_lines": Words(_("Nothing was bought"), _("Look at the sale at the shop, or reject it."), "staging"),
+    "unknown_sku": Words(
+        _("No variant of yours is “%(sku)s” (%(name)s)"),
+        _("Say which variant it is. It is remembered for the next sale."),
+        "staging",
+    ),
+    "bad_quantity": Words(
+        _("The quantity %(quantity)s of “%(sku)s” is not possible"),
+        _("Correct the sale at the shop, or reject it."),
+        "staging",
+    ),
+    "negative_price": Words(
+        _("A price is below zero"), _("Correct it at the shop; the next run reads it again."), "staging"
+    ),
+    "unknown_carrier": Words(
+        _("No carrier of yours is mapped to the shipping method “%(name)s”"),
+        _("Say which carrier it is. This sale and all others with it go on."),
+        "staging",
+    ),
+    "total_differs": Words(
+        _("Lines and charges make %(parts)s, the total says %(total)s %(currency)s"),
+        _(
+            "Look for what is missing. The channel's total can be taken as it is: the difference becomes a rounding line."
+        ),
+        "staging",
+    ),
+    "future_date": Words(
+        _("It claims to be placed in the future"), _("Check the clock and the time zone of the shop."), "settings"
+    ),
+    "no_origin": Words(
+        _("It cancels or refunds a sale that is not known"),
+        _("Find out which sale it belongs to, then reject it."),
+        "staging",
+    ),
+    "not_enough": Words(
+        _("It has left there, but there is not enough here to book it out"),
+        _("Receive or adjust what is missing, then accept it again."),
+        "staging",
+    ),
+    "sale_unpaid": Words(_("Waits for its payment"), _("Nothing: it is looked at again by itself."), "staging"),
+    "sale_not_imported": Words(_("Not imported, by the rule for its status"), "", "staging"),
+    "sale_given_up": Words(_("Never paid: given up"), _("Nothing: a late payment opens it again."), "staging"),
+    "sale_gone": Words(_("The sale is no longer at the channel"), "", "staging"),
+    # orders
+    "cancelled_there": Words(_("Cancelled at the channel; its units are free again"), "", "order"),
+    "cancelled_there_while_prepared": Words(
+        _("Cancelled at the channel while somebody prepared it"), _("Put the goods back on the shelf."), "order"
+    ),
+    "cancelled_there_after_leaving": Words(
+        _("Cancelled at the channel after goods had left"),
+        _("Take the goods back, or refuse the cancellation at the shop."),
+        "order",
+    ),
+    "shipped_there": Words(_("Shipped with the shop's own screen; booked here"), "", "order"),
+    "shipped_there_unbooked": Words(
+        _("Shipped with the shop's own screen; not booked here yet"), _("Book what has left."), "order"
+    ),
+    "shipped_there_while_held": Words(
+        _("Shipped at the shop while it was on hold here"), _("Look at why it was held."), "order"
+    ),
+    "shipped_there_cancelled_here": Words(
+        _("Shipped at the shop although it is cancelled here"),
+        _("Book what left as an adjustment, or stop the parcel."),
+        "order",
+    ),
+    "cancelled_here_only": Words(_("Cancelled here, not at the channel"), _("Cancel it there, too."), "order"),
+    "reopened_there": Words(_("The channel took its cancellation back"), _("Take theirs, or keep ours."), "order"),
+    "unpaid_there": Words(_("No longer paid at the channel"), _("Let it go on, or cancel it."), "order"),
+    "unpaid_there_after_leaving": Words(
+        _("No longer paid at the channel, and goods have left"), _("Ask for the money, or for the goods."), "order"
+    ),
+    "refunded_there": Words(_("Refunded at the channel"), _("Cancel it, or let it go on."), "order"),
+    "refunded_after_leaving": Words(_("Refunded at the channel after it had left"), "", "order"),
+    "changed_there": Words(
+        _("Lines, address or amounts changed at the channel"),
+        _("Compare both versions and decide; preparation waits until then."),
+        "order",
+    ),
+    "changed_there_after_leaving": Words(_("Changed at the channel after it had left"), "", "order"),
+    # channels and runs
+    "not_let_in": Words(
+        _("The channel refuses our key"),
+        _("Correct the key or its rights at the channel, then run any flow."),
+        "settings",
+    ),
+    "right_missing": Words(
+        _("The key lacks the right “%(right)s”"), _("Give the key this right at the shop."), "settings"
+    ),
+    "channel_unreachable": Words(
+        _("The channel does not answer"),
+        _("It is tried again by itself. If it stays, ask whoever hosts the shop."),
+        "flows",
+    ),
+    "not_understood": Words(
+        _("An answer of the channel could not be understood"),
+        _("The answer is kept. Tell the developers of this connector."),
+        "flows",
+    ),
+    "writes_refused": Words(
+        _("Nothing is written: the channel is in test mode or paused"), _("Preview the flow, then go live."), "settings"
+    ),
+    "run_failed": Words(
+        _("A run stopped by an error of ours"), _("Run it again; if it stays, the run shows what broke."), "flows"
+    ),
+    "run_gave_up": Words(
+        _("A run ended its worker again and again and was given up"), _("Look at the run, then run it again."), "flows"
+    ),
+    "run_unbalanced": Words(_("A run saw more or less than it accounted for"), _("Look at its balance line."), "flows"),
+    "clock_ahead": Words(_("The clock of the shop is wrong"), _("Set the shop's clock and time zone."), "settings"),
+    "advanced_stock_management": Words(
+        _("The shop manages this stock in its own warehouses"),
+        _("Turn advanced stock management off for it at the shop."),
+        "settings",
+    ),
+    # what was read
+    "product_without_sku": Words(
+        _("A listing has no SKU; it was linked under a made-up code"), _("Give it a SKU at the shop."), "products"
+    ),
+    "image_missing": Words(_("A picture is missing at the channel"), "", "products"),
+    "listing_gone": Words(_("A listing is gone from the channel"), "", "products"),
+    "listing_shrank": Words(
+        _("The list of products shrank too much to be believed"),
+        _("Check the shop. If it is right, run the flow again and confirm."),
+        "flows",
+    ),
+    "malformed_row": Words(
+        _("A row could not be read"), _("Correct it at the shop; the next run reads it again."), "flows"
+    ),
+    "malformed_sale": Words(
+        _("A sale could not be read"), _("Correct it at the shop; the next run reads it again."), "flows"
+    ),
+    "unreadable_answer": Words(_("An answer could not be read"), _("It is asked for again at the next run."), "flows"),
+    "junk_in_answer": Words(
+        _("The shop mixes other text into its answers"),
+        _("Turn off error display (debug mode) at the shop."),
+        "settings",
+    ),
+    "unsaved_draft": Words(_("A product was never saved at the shop: left out"), "", "products"),
+    "stock_computed_by_shop": Words(_("The shop computes this stock itself: it is not told"), "", "products"),
+}
+
+
+class _Facts(defaultdict[str, Any]):
+    """Facts for a sentence; one that is missing reads as a dash, not as an error."""
+
+    def __missing__(self, key: str) -> str:
+        return "–"
+
+
+def title(code: str, facts: Mapping[str, Any]) -> str:
+    """What it is. Without facts: the sentence with dashes left out would mislead, so it names the kind."""
+    words = WORDS.get(code)
+    if words is None:
+        return code.replace("_", " ").capitalize()
+    if not facts and "%(" in str(words.what):
+        return str(KINDS.get(code) or code.replace("_", " ").capitalize())
+    return str(words.what) % _Facts(str, {key: value for key, value in facts.items() if value not in ("", None)})
+
+
+#: Names of kinds whose sentence needs facts, for filters and groups.
+KINDS = {
+    "unmapped_status": _("Status without a rule"),
+    "unknown_point": _("Selling point not connected"),
+    "unknown_currency": _("Unknown currency"),
+    "unknown_sku": _("Unknown SKU"),
+    "bad_quantity": _("Impossible quantity"),
+    "unknown_carrier": _("Carrier not mapped"),
+    "total_differs": _("Total does not add up"),
+    "right_missing": _("Right missing"),
+}
+
+
+def cure(code: str, facts: Mapping[str, Any]) -> str:
+    """What to do about it; empty where nobody needs to act."""
+    words = WORDS.get(code)
+    return str(words.cure) % _Facts(str, facts) if words else ""
+
+
+def anomaly(one: Mapping[str, Any]) -> dict[str, Any]:
+    """An anomaly of a staged sale, in words."""
+    code, facts = str(one.get("code", "")), one.get("facts") or {}
+    return {"code": code, "title": title(code, facts), "cure": cure(code, facts)}
+
+
+def place(code: str, channel_code: str | None) -> tuple[str, str]:
+    """Where it is cured: address and the words of the link."""
+    page = WORDS[code].page if code in WORDS else "channel"
+    if page == "staging":
+        return f"{reverse('staging')}?anomaly={code}" if code in KINDS else reverse("staging"), gettext("Open staging")
+    if page == "order":
+        return f"{reverse('orders')}?tab=changed", gettext("Open orders")
+    if page == "products":
+        return reverse("variants"), gettext("Open products")
+    if channel_code is None:
+        return reverse("runs"), gettext("Open runs")
+    if page in ("settings", "flows", "mappings"):
+        words = {
+            "settings": gettext("Open settings"),
+            "flows": gettext("Open flows"),
+            "mappings": gettext("Open mappings"),
+        }
+        return reverse(f"channel_{page}", args=[channel_code]), words[page]
+    return reverse("channel", args=[channel_code]), gettext("Open the channel")

@@ -1,0 +1,113 @@
+"""The frame around every page: search that jumps, the bar and the bell, language, theme, and one's own data."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db.models import Q
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from comptoir.accounts.models import Theme, User
+from comptoir.accounts.rights import PersonRequest, Right, allows, needs
+from comptoir.commerce.catalog import queries as catalog
+from comptoir.commerce.catalog.models import Variant
+from comptoir.commerce.orders.models import Order
+from comptoir.web import answers, lists, orders
+
+
+@require_GET
+@needs(Right.ENTER)
+def search(request: PersonRequest) -> HttpResponse:
+    """Jump to the order or variant that is called exactly so; otherwise show what may be meant."""
+    text = request.GET.get("q", "").strip()[:80]
+    exact_orders = list(Order.objects.filter(Q(number=text) | Q(external_number=text))[:2]) if text else []
+    exact_variants = (
+        list(Variant.objects.filter(Q(sku__iexact=text) | Q(barcodes__code=text)).distinct()[:2]) if text else []
+    )
+    if len(exact_orders) + len(exact_variants) == 1:
+        if exact_orders:
+            return redirect("order", exact_orders[0].number)
+        return redirect("variant", exact_variants[0].pk)
+    is_long_enough = len(text) >= lists.SEARCH_FROM
+    found_orders, found_variants = exact_orders, exact_variants
+    if is_long_enough and not exact_orders + exact_variants:
+        may_see_buyers = allows(request.user, Right.SEE_BUYERS)  # the search looks at who bought
+        ids = orders.search(text).ids[:20] if may_see_buyers else ()
+        found_orders = list(Order.objects.filter(pk__in=ids).order_by("-placed_at", "-id"))
+        best = catalog.search(text).ids[:20]
+        by_id = Variant.objects.select_related("product").in_bulk(best)
+        found_variants = [by_id[pk] for pk in best if pk in by_id]
+    context = {
+        "search_text": text,
+        "orders": found_orders,
+        "variants": found_variants,
+        "is_long_enough": is_long_enough,
+    }
+    return render(request, "frame/search.html", context)
+
+
+@require_GET
+@needs(Right.ENTER)
+def bar(request: PersonRequest) -> HttpResponse:
+    """The progress of one's own runs, with the bell beside it."""
+    return render(request, "frame/pulse.html", {"is_swapped": True})
+
+
+@require_POST
+@needs(Right.ENTER)
+def language(request: PersonRequest) -> HttpResponse:
+    """Speak another language from now on, on every machine."""
+    chosen = request.POST.get("language", "")
+    answer = answers.back(request, "home")
+    if chosen in dict(settings.LANGUAGES):
+        User.objects.filter(pk=request.user.pk).update(language=chosen)
+        answer.set_cookie(settings.LANGUAGE_COOKIE_NAME, chosen, samesite="Lax", max_age=365 * 86400)
+    return answer
+
+
+@require_POST
+@needs(Right.ENTER)
+def theme(request: PersonRequest) -> HttpResponse:
+    """Light, dark, or as the system says."""
+    if request.POST.get("theme") in Theme.values:
+        User.objects.filter(pk=request.user.pk).update(theme=request.POST["theme"])
+    return answers.back(request, "home")
+
+
+class AboutMe(forms.Form):
+    """What people may say of themselves."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120, required=False)
+    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=lambda: [(z, z) for z in _zones()])
+
+
+def _zones() -> list[str]:
+    return ["UTC", *sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/")))]
+
+
+@needs(Right.ENTER)
+def me(request: PersonRequest) -> HttpResponse:
+    """One's own name, time zone and password."""
+    sent: QueryDict | None = request.POST if request.method == "POST" else None
+    is_password = sent is not None and "old_password" in sent
+    known = {"name": request.user.name, "timezone": request.user.timezone or "UTC"}
+    about = AboutMe(None if is_password else sent, initial=known)
+    password = PasswordChangeForm(request.user, sent if is_password else None)
+    if is_password and password.is_valid():
+        password.save()
+        update_session_auth_hash(request, request.user)
+        answers.say(request, _("Saved."))
+        return redirect("me")
+    if not is_password and about.is_valid():
+        User.objects.filter(pk=request.user.pk).update(**about.cleaned_data)
+        answers.say(request, _("Saved."))
+        return redirect("me")
+    return render(request, "frame/me.html", {"about": about, "password": password})

@@ -1,0 +1,205 @@
+"""One small declaration per list, so that every list filters, sorts, searches, counts and pages in the same way.
+
+Filters and sorts come from a declared set, each backed by an index; pages are keyset pages; counting stops early and a
+search looks up a bounded number of rows, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext as _
+
+from comptoir.commerce.catalog.records import Found
+from comptoir.kit import paging
+from comptoir.kit.errors import BadInput
+
+PAGE = 50
+COUNT_TO = 10_000
+SEARCH_FROM = 3
+SEARCH_TO = 1_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its head, how a row fills it, and where it stands on a phone (a b above, c d below, else hidden)."""
+
+    title: Any
+    cell: Callable[[Any], Any]
+    phone: str = ""
+    is_number: bool = False
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order of rows; `fields` end with a unique one, and none may be null."""
+
+    name: str
+    title: Any
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice that narrows the list."""
+
+    name: str
+    title: Any
+    choices: Callable[[], Sequence[tuple[str, Any]]]
+    narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
+
+
+@dataclass(frozen=True)
+class Empty:
+    """What a list without rows says: what belongs here and how to get the first one."""
+
+    title: Any
+    text: Any
+    url: str = ""  # name of a page
+    button: Any = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One page of a list, ready to be drawn."""
+
+    listing: Listing
+    items: Sequence[Any]
+    rows: Sequence[tuple[Any, Sequence[tuple[Column, Any]]]]
+    filters: Sequence[dict[str, Any]]
+    sort: str
+    search: str
+    note: str
+    count: str
+    is_narrowed: bool
+    next: str
+    is_first: bool
+    first: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list as declared. `search` turns a text into ids of what it may mean, and `found_in` says which column has them."""
+
+    columns: Sequence[Column]
+    sorts: Sequence[Sort]
+    empty: Empty
+    filters: Sequence[Filter] = ()
+    search: Callable[[str], Found] | None = None
+    found_in: str = "pk"
+    search_hint: Any = ""
+    selects: str = ""  # id of the form that bulk buttons belong to; empty: rows cannot be picked
+    size: int = PAGE
+    fill: Callable[[Sequence[Any]], None] = field(default=lambda rows: None)  # adds what a page of rows needs, set-wise
+
+    def show(self, request: HttpRequest, rows: QuerySet[Any]) -> Shown:
+        """The page that the address asks for."""
+        asked = request.GET
+        chosen, rows = self._narrow(rows, asked)
+        text, note, rows = self._search(rows, asked)
+        count = _count(rows)
+        sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
+        page = _page(rows, sort, asked.get("after", ""), self.size)
+        self.fill(page.items)
+        return Shown(
+            listing=self,
+            items=page.items,
+            rows=[(row, [(column, column.cell(row)) for column in self.columns]) for row in page.items],
+            filters=[{"filter": f, "choices": f.choices(), "value": chosen.get(f.name, "")} for f in self.filters],
+            sort=sort.name,
+            search=text,
+            note=note,
+            count=count,
+            is_narrowed=bool(chosen or text),
+            next=_with(asked, after=page.after) if page.after else "",
+            is_first=not asked.get("after"),
+            first=_with(asked, after=None),
+        )
+
+    def _narrow(self, rows: QuerySet[Any], asked: QueryDict) -> tuple[dict[str, str], QuerySet[Any]]:
+        chosen: dict[str, str] = {}
+        for each in self.filters:
+            value = asked.get(each.name, "")
+            if value and value in {str(v) for v, _words in each.choices()}:
+                chosen[each.name] = value
+                rows = each.narrow(rows, value)
+        return chosen, rows
+
+    def _search(self, rows: QuerySet[Any], asked: QueryDict) -> tuple[str, str, QuerySet[Any]]:
+        text = asked.get("q", "").strip()[:80]
+        if not text or self.search is None:
+            return "", "", rows
+        if len(text) < SEARCH_FROM:
+            return text, _("Type at least %(n)d letters to search.") % {"n": SEARCH_FROM}, rows
+        found = self.search(text)
+        note = _("More than %(n)d match: these are some of them.") % {"n": SEARCH_TO} if found.is_cut else ""
+        return text, note, rows.filter(**{f"{self.found_in}__in": found.ids})
+
+
+def bounded(rows: QuerySet[Any]) -> Found:
+    """The ids of the rows that a search found, as many as are looked at."""
+    ids = list(rows.order_by().values_list("pk", flat=True)[: SEARCH_TO + 1])
+    return Found(tuple(ids[:SEARCH_TO]), len(ids) > SEARCH_TO)
+
+
+def _count(rows: QuerySet[Any]) -> str:
+    number = rows.order_by()[: COUNT_TO + 1].count()
+    return f"{COUNT_TO:,}+" if number > COUNT_TO else f"{number:,}"
+
+
+def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int) -> paging.Slice[Any]:
+    if after:
+        rows = rows.filter(_behind(rows.model, sort.fields, paging.decode(after, len(sort.fields))))
+    items = list(rows.order_by(*sort.fields)[: size + 1])
+    if len(items) <= size:
+        return paging.Slice(items, None)
+    last = items[size - 1]
+    return paging.Slice(items[:size], paging.encode([_text(_value(last, name)) for name in sort.fields]))
+
+
+def _behind(model: type[Model], fields: Sequence[str], place: Sequence[str | None]) -> Q:
+    """Rows after a place: a <= x and (a < x or (a = x and ...)), which an index on the fields can walk."""
+    name, value = fields[0].lstrip("-"), _typed(model, fields[0].lstrip("-"), place[0])
+    beyond = Q(**{f"{name}__{'lt' if fields[0].startswith('-') else 'gt'}": value})
+    if len(fields) == 1:
+        return beyond
+    up_to = Q(**{f"{name}__{'lte' if fields[0].startswith('-') else 'gte'}": value})
+    return up_to & (beyond | _behind(model, fields[1:], place[1:]))
+
+
+def _typed(model: type[Model], name: str, text: str | None) -> Any:
+    known = {f.name: f for f in model._meta.get_fields()}
+    try:
+        kind = known.get(name)
+        value = kind.to_python(text) if kind is not None and hasattr(kind, "to_python") else text
+    except ValidationError as error:
+        raise BadInput(
+            "not a place in this list", place="after", value=str(text), cure="start at the first page"
+        ) from error
+    if value is None:
+        raise BadInput("not a place in this list", place="after", value=str(text), cure="start at the first page")
+    return value
+
+
+def _value(row: Any, name: str) -> Any:
+    return reduce(getattr, name.lstrip("-").split("__"), row)
+
+
+def _text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _with(asked: QueryDict, **changes: str | None) -> str:
+    query = asked.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return "?" + query.urlencode()

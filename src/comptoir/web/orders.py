@@ -1,0 +1,369 @@
+"""Orders: the list in its tabs, and one order on one page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from comptoir.accounts.rights import PersonRequest, Right, allows, needs
+from comptoir.commerce.catalog.records import Found
+from comptoir.commerce.inventory.models import Backorder, Reservation
+from comptoir.commerce.orders import actions
+from comptoir.commerce.orders import status as moves
+from comptoir.commerce.orders.models import History, Line, LineKind, Order, Preparation, Status
+from comptoir.commerce.shipments import actions as shipments
+from comptoir.commerce.shipments.models import Shipment
+from comptoir.engine import findings
+from comptoir.engine.models import Effect, EffectState
+from comptoir.kit import clock, ids
+from comptoir.kit.errors import BadInput
+from comptoir.kit.money import ZERO, to_minor
+from comptoir.staging.models import StagedSale, State
+from comptoir.web import answers, cells, channel_names, inventory, lists
+
+_waits = Exists(Backorder.objects.filter(order=OuterRef("pk")))
+_has_goods = Exists(Reservation.objects.filter(order=OuterRef("pk")))
+
+TABS: dict[str, Any] = {
+    "prepare": _("To prepare"),
+    "partial": _("Partly in stock"),
+    "backorder": _("Backorder"),
+    "hold": _("On hold"),
+    "changed": _("Changed at the channel"),
+    "unpaid": _("Waiting for payment"),
+    "all": _("All"),
+}
+
+
+def search(text: str) -> Found:
+    """Orders that a text may mean: their own number, the shop's, or who bought."""
+    return lists.bounded(Order.objects.filter(search__contains=text.lower()))
+
+
+def _tab(name: str) -> QuerySet[Order]:
+    rows = Order.objects.all()
+    open_ = rows.filter(status=Status.PROCESSING, is_blocked=False)
+    match name:
+        case "prepare":
+            return open_.filter(_has_goods, ~_waits)
+        case "partial":
+            return open_.filter(_has_goods, _waits)
+        case "backorder":
+            return open_.filter(_waits, ~_has_goods)
+        case "hold":
+            return rows.filter(status=Status.ON_HOLD)
+        case "changed":
+            return rows.filter(is_blocked=True)
+        case _:
+            return rows
+
+
+def _buyer(order: Order) -> str:
+    return cells.name(order.buyer.get("company") or order.buyer.get("name") or "")
+
+
+def _status(order: Order) -> str:
+    if order.is_blocked:
+        return cells.badge("on_hold", _("Changed there"))
+    return cells.badge(order.status, order.get_status_display())
+
+
+ORDERS = lists.Listing(
+    columns=(
+        lists.Column(_("Order"), lambda o: cells.link(reverse("order", args=[o.number]), o.number), "a"),
+        lists.Column(_("Channel"), lambda o: cells.two(cells.name(o.channel_name), o.external_number)),
+        lists.Column(_("Buyer"), _buyer, "c"),
+        lists.Column(_("Placed"), lambda o: cells.moment(o.placed_at), "d"),
+        lists.Column(_("Status"), _status, "b"),
+        lists.Column(_("Preparation"), lambda o: o.get_preparation_display()),
+        lists.Column(_("Total"), lambda o: cells.money(o.total, o.currency), is_number=True),
+    ),
+    sorts=(
+        lists.Sort("newest", _("Newest first"), ("-placed_at", "-id")),
+        lists.Sort("oldest", _("Oldest first"), ("placed_at", "id")),
+    ),
+    filters=(
+        lists.Filter("channel", _("Every channel"), channel_names.choices, lambda rows, v: rows.filter(channel=int(v))),
+        lists.Filter("status", _("Every status"), lambda: Status.choices, lambda rows, v: rows.filter(status=v)),
+        lists.Filter(
+            "preparation",
+            _("Every preparation"),
+            lambda: Preparation.choices,
+            lambda rows, v: rows.filter(preparation=v),
+        ),
+    ),
+    search=search,
+    search_hint=_("Order number or buyer"),
+    empty=lists.Empty(
+        _("No orders here"),
+        _(
+            "Sales of your channels become orders as soon as they are accepted. Connect a channel, or look at what waits in staging."
+        ),
+        "staging",
+        _("Open staging"),
+    ),
+    fill=lambda rows: _name_channels(rows),
+)
+
+# For roles that have no need to know who bought.
+ORDERS_ALONE = replace(ORDERS, columns=[c for c in ORDERS.columns if c.cell is not _buyer], search=None)
+
+UNPAID = lists.Listing(
+    columns=(
+        lists.Column(_("Sale"), lambda s: cells.link(reverse("staged", args=[s.pk]), s.number), "a"),
+        lists.Column(_("Channel"), lambda s: cells.name(s.channel.name)),
+        lists.Column(_("Buyer"), lambda s: cells.name(s.buyer), "c"),
+        lists.Column(_("Placed"), lambda s: cells.moment(s.placed_at), "d"),
+        lists.Column(_("Status there"), lambda s: cells.name(s.status_name or s.external_status)),
+        lists.Column(_("Looked at again"), lambda s: cells.moment(s.next_look_at)),
+        lists.Column(_("Total"), lambda s: cells.money(s.total, s.currency), "b", is_number=True),
+    ),
+    sorts=(lists.Sort("newest", _("Newest first"), ("-placed_at", "-id")),),
+    empty=lists.Empty(
+        _("No sale waits for its payment"),
+        _("Sales that are not paid yet stay in staging and are looked at again by themselves."),
+    ),
+)
+
+
+def _name_channels(rows: Sequence[Order]) -> None:
+    names = channel_names.all_names() if rows else {}
+    for row in rows:
+        row.channel_name = names.get(row.channel or 0, "")  # type: ignore[attr-defined]
+
+
+@require_GET
+@needs(Right.SEE_ORDERS)
+def orders(request: PersonRequest) -> HttpResponse:
+    """The list, in saved tabs."""
+    tab = request.GET.get("tab", "prepare")
+    tab = tab if tab in TABS else "prepare"
+    if tab == "unpaid":
+        shown = UNPAID.show(request, StagedSale.objects.filter(state=State.RETRY).select_related("channel"))
+    else:
+        shown = (ORDERS if allows(request.user, Right.SEE_BUYERS) else ORDERS_ALONE).show(request, _tab(tab))
+    return render(request, "orders/list.html", {"list": shown, "tabs": TABS, "tab": tab, "tab_field": "tab"})
+
+
+@require_GET
+@needs(Right.SEE_ORDERS)
+def order(request: PersonRequest, number: str) -> HttpResponse:
+    """One order: what was bought, what has left, what waits, and what happened."""
+    it = get_object_or_404(Order, number=number)
+    lines = _lines(it)
+    charges = list(it.charges.order_by("id"))
+    lines_total = sum((line["row"].total for line in lines if line["row"].kind != LineKind.PART), ZERO)
+    difference = to_minor(it.total - lines_total - sum((charge.amount for charge in charges), ZERO), it.currency)
+    is_open = it.status in moves.OPEN
+    context = {
+        "order": it,
+        "channel_name": channel_names.all_names().get(it.channel or 0, ""),
+        "lines": lines,
+        "lines_total": lines_total,
+        "charges": charges,
+        "difference": difference,
+        "payments": list(it.payments.order_by("id")),
+        "shipments": _shipments(it),
+        "history": [{"row": row, "words": _happened(row)} for row in it.history.order_by("-id")[:200]],
+        "addresses": _addresses(it),
+        "staged": StagedSale.objects.filter(order=it.pk).values_list("pk", flat=True).first(),
+        "may_see_buyer": allows(request.user, Right.SEE_BUYERS),
+        "may_change": allows(request.user, Right.CHANGE_ORDERS),
+        "has_left": any(line["row"].shipped for line in lines),
+        "may_ship": allows(request.user, Right.SHIP) and it.status == Status.PROCESSING and not it.is_blocked,
+        "takes": _takes(it, lines),
+        "ship_key": ids.token(9),
+        "can": {
+            "hold": Status.ON_HOLD in moves.MOVES[Status(it.status)],
+            "release": it.status == Status.ON_HOLD,
+            "cancel": is_open,
+            "decide": it.is_blocked,
+        },
+    }
+    return render(request, "orders/order.html", context)
+
+
+def _takes(order: Order, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What may go into a parcel: what is reserved, line by line and warehouse by warehouse."""
+    rows = {line["row"].pk: line["row"] for line in lines}
+    promises = Reservation.objects.filter(order=order.pk).select_related("warehouse").order_by("line", "warehouse")
+    return [
+        {"promise": p, "row": rows[p.line], "name": f"take-{p.line}-{p.warehouse_id}"}
+        for p in promises
+        if p.line in rows
+    ]
+
+
+def _lines(order: Order) -> list[dict[str, Any]]:
+    reserved: dict[int, Decimal] = defaultdict(Decimal)
+    for line, quantity in Reservation.objects.filter(order=order.pk).values_list("line", "quantity"):
+        reserved[line] += quantity
+    waiting = dict(Backorder.objects.filter(order=order.pk).values_list("line", "quantity"))
+    rows = []
+    for row in order.lines.select_related("variant").order_by("position"):
+        open_ = row.quantity - row.cancelled - row.shipped
+        has = reserved.get(row.pk, ZERO)
+        rows.append(
+            {
+                "row": row,
+                "open": open_,
+                "reserved": has,
+                "states": _states(row, has, waiting.get(row.pk, ZERO)),
+                "is_gone": row.cancelled == row.quantity,
+            }
+        )
+    return rows
+
+
+def _states(row: Line, reserved: Decimal, waiting: Decimal) -> list[tuple[str, str]]:
+    said = (
+        ("done", gettext("shipped %(n)s"), row.shipped),
+        ("good", gettext("reserved %(n)s"), reserved),
+        ("troubled", gettext("backordered %(n)s"), waiting),
+        ("closed", gettext("cancelled %(n)s"), row.cancelled),
+    )
+    return [(tone, words % {"n": cells.quantity(n)}) for tone, words, n in said if n]
+
+
+EFFECT_WORDS = {
+    EffectState.WANTED: ("retry", _("will be told")),
+    EffectState.CALLED: ("running", _("being told")),
+    EffectState.DONE: ("done", _("told")),
+    EffectState.REFUSED: ("error", _("refused")),
+    EffectState.DROPPED: ("closed", _("not needed")),
+}
+
+
+def _shipments(order: Order) -> list[Shipment]:
+    rows = list(order.shipments.prefetch_related("lines__line").order_by("id"))
+    keys = [f"shipment:{row.pk}" for row in rows]
+    told = (
+        dict(Effect.objects.filter(channel=order.channel, kind="tracking", key__in=keys).values_list("key", "state"))
+        if rows
+        else {}
+    )
+    for row in rows:
+        tone, words = (
+            EFFECT_WORDS.get(EffectState(told[f"shipment:{row.pk}"]), ("", ""))
+            if f"shipment:{row.pk}" in told
+            else ("closed", _("nothing to tell"))
+        )
+        row.effect_tone, row.effect_words = tone, words  # type: ignore[attr-defined]
+    return rows
+
+
+def _addresses(order: Order) -> list[tuple[Any, list[str]]]:
+    said = ((_("Ship to"), order.shipping), (_("Bill to"), order.billing))
+    return [(title, parts) for title, address in said if address and (parts := _address(address))]
+
+
+def _address(address: Mapping[str, Any]) -> list[str]:
+    town = " ".join(str(address.get(part) or "") for part in ("postcode", "city")).strip()
+    parts = [address.get("company"), address.get("name"), *(address.get("lines") or ()), town, address.get("state")]
+    parts += [address.get("country"), address.get("phone"), address.get("vat_number")]
+    return [str(part) for part in parts if part]
+
+
+WHAT = {
+    "placed": _("Placed"),
+    "moved": _("Moved from %(before)s to %(after)s"),
+    "prepared": _("Preparation went from %(before)s to %(after)s"),
+    "cancelled": _("Cancelled"),
+    "line_cancelled": _("Line cancelled"),
+    "shipped": _("Shipped"),
+    "blocked": _("Changed at the channel: waits for a person"),
+    "took_theirs": _("The channel's version was taken"),
+    "kept_ours": _("Our version was kept"),
+}
+
+
+def _happened(row: History) -> str:
+    labels = dict(Status.choices) | dict(Preparation.choices)
+    words = str(WHAT.get(row.what) or row.what.replace("_", " ").capitalize())
+    return words % {"before": labels.get(row.before, row.before), "after": labels.get(row.after, row.after)}
+
+
+def _reason(request: PersonRequest) -> str:
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        raise BadInput(gettext("say why"), place=gettext("reason"), cure=gettext("a few words for the history"))
+    return reason
+
+
+def _cancel(order: Order, request: PersonRequest, **who: Any) -> None:
+    """All of it, or what has not left yet."""
+    has_left = order.lines.filter(shipped__gt=0).exists()
+    (actions.cancel_rest if has_left else actions.cancel)(order.pk, reason=_reason(request), **who)
+
+
+def _cancel_line(order: Order, request: PersonRequest, **who: Any) -> None:
+    line = get_object_or_404(Line, pk=request.POST.get("line", "0"), order=order)
+    actions.cancel_line(line.pk, reason=gettext("cancelled by hand"), **who)
+
+
+def _keep_ours(order: Order, request: PersonRequest, **who: Any) -> None:
+    staged = get_object_or_404(StagedSale, order=order.pk)
+    actions.keep_ours(order.pk, staged.sale, **who)
+    findings.close(order.channel, [f"order:{order.pk}", f"sale:{order.external_id}"], at=who["at"])
+
+
+# What a person may do to an order: the action, and what the page says when it is done.
+DEEDS: dict[str, tuple[Any, Any]] = {
+    "hold": (lambda o, r, **who: actions.hold(o.pk, reason=_reason(r), **who), _("On hold.")),
+    "release": (lambda o, r, **who: actions.unhold(o.pk, **who), _("Goes on.")),
+    "cancel": (_cancel, _("Cancelled.")),
+    "cancel_line": (_cancel_line, _("Line cancelled.")),
+    "keep_ours": (_keep_ours, _("Our version is kept; preparation may go on.")),
+}
+
+
+@require_POST
+@needs(Right.CHANGE_ORDERS)
+def order_do(request: PersonRequest, number: str, deed: str) -> HttpResponse:
+    """One of the deeds above."""
+    if deed not in DEEDS:
+        raise Http404(deed)
+    it = get_object_or_404(Order, number=number)
+    act, done = DEEDS[deed]
+    with answers.attempt(request, done):
+        act(it, request, at=clock.now(), actor=answers.actor(request.user))
+    return redirect("order", number)
+
+
+@require_POST
+@needs(Right.SHIP)
+def ship(request: PersonRequest, number: str) -> HttpResponse:
+    """One parcel leaves. The key in the form makes a button pressed twice one parcel."""
+    it = get_object_or_404(Order, number=number)
+    given = request.POST
+    with answers.attempt(request):
+        leaving = []
+        for promise in Reservation.objects.filter(order=it.pk):
+            text = given.get(f"take-{promise.line}-{promise.warehouse_id}", "").strip()
+            quantity = inventory.parse_quantity(text, gettext("in this parcel")) if text else ZERO
+            if quantity:
+                leaving.append((promise.line, promise.warehouse_id, quantity))
+        carrier = given.get("carrier", "").strip()
+        parcel = shipments.ship(
+            it.pk,
+            leaving,
+            key=given.get("key", ""),
+            carrier=carrier,
+            carrier_name="" if carrier != it.carrier else it.carrier_name,
+            tracking=given.get("tracking", ""),
+            at=clock.now(),
+            actor=answers.actor(request.user),
+        )
+        answers.say(request, gettext("Parcel %(n)s has left.") % {"n": parcel.number})
+    return redirect("order", number)

@@ -1,0 +1,176 @@
+"""Runs: the live list, and one run with its progress, balance, findings, calls and time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from comptoir.accounts.rights import PersonRequest, Right, allows, needs
+from comptoir.engine import runs as engine
+from comptoir.engine.models import Finding, Outcome, Run, RunStatus, Trigger
+from comptoir.kit import clock
+from comptoir.web import answers, cells, channel_names, findings_words, flow_words, lists
+
+OPEN = (RunStatus.QUEUED, RunStatus.RUNNING)
+PLAN = 200
+
+
+def state(run: Run) -> str:
+    """Status and outcome as one badge: whether it ran, and whether the business agreed."""
+    if run.status == RunStatus.DONE and run.outcome in (Outcome.PARTIAL, Outcome.UNBALANCED):
+        return cells.badge(run.outcome, run.get_outcome_display())
+    return cells.badge(run.status, run.get_status_display())
+
+
+def _title(run: Run) -> str:
+    words = flow_words.title(run.flow.kind)
+    words = f"{words} ({_('preview')})" if run.is_preview else words
+    return cells.two(cells.link(reverse("run", args=[run.pk]), words), run.flow.channel.name)
+
+
+def _seconds(run: Run) -> str:
+    if run.started_at is None or run.finished_at is None:
+        return cells.NOTHING
+    return cells.duration((run.finished_at - run.started_at).total_seconds())
+
+
+def _count(name: str) -> Any:
+    return lambda run: f"{getattr(run, name):,}"
+
+
+RUNS = lists.Listing(
+    columns=(
+        lists.Column(_("Flow"), _title, "a"),
+        lists.Column(_("State"), state, "b"),
+        lists.Column(_("Started by"), lambda r: r.get_trigger_display()),
+        lists.Column(_("Queued"), lambda r: cells.moment(r.queued_at), "d"),
+        lists.Column(_("Lasted"), _seconds, is_number=True),
+        lists.Column(_("Seen"), _count("seen"), is_number=True),
+        lists.Column(_("Created"), _count("created"), is_number=True),
+        lists.Column(_("Changed"), _count("changed"), is_number=True),
+        lists.Column(_("Parked"), _count("parked"), is_number=True),
+        lists.Column(_("Failed"), _count("failed"), is_number=True),
+    ),
+    sorts=(lists.Sort("newest", _("Newest first"), ("-id",)),),
+    filters=(
+        lists.Filter(
+            "channel", _("Every channel"), channel_names.choices, lambda rows, v: rows.filter(flow__channel=int(v))
+        ),
+        lists.Filter("status", _("Every status"), lambda: RunStatus.choices, lambda rows, v: rows.filter(status=v)),
+        lists.Filter(
+            "outcome",
+            _("Every outcome"),
+            lambda: [c for c in Outcome.choices if c[0]],
+            lambda rows, v: rows.filter(outcome=v),
+        ),
+        lists.Filter(
+            "trigger", _("Started by anything"), lambda: Trigger.choices, lambda rows, v: rows.filter(trigger=v)
+        ),
+    ),
+    empty=lists.Empty(
+        _("Nothing has run yet"),
+        _("Flows run by their schedule, on events, or when you press Run now."),
+        "channels",
+        _("Open channels"),
+    ),
+)
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def runs(request: PersonRequest) -> HttpResponse:
+    """The list."""
+    rows = Run.objects.select_related("flow__channel")
+    return render(request, "runs/list.html", {"list": RUNS.show(request, rows)})
+
+
+@require_GET
+@needs(Right.SEE_CHANNELS)
+def run(request: PersonRequest, pk: int) -> HttpResponse:
+    """One run; while it is open its middle refreshes itself."""
+    it = get_object_or_404(Run.objects.select_related("flow__channel"), pk=pk)
+    found = list(Finding.objects.filter(run=it).select_related("channel").order_by("closed_at", "-last_at")[:100])
+    counts = [(name, getattr(it, name)) for name in engine.COUNTS]
+    calls = it.calls
+    context = {
+        "run": it,
+        "title": flow_words.title(it.flow.kind),
+        "state": state(it),
+        "is_open": it.status in OPEN,
+        "balance": [(BALANCE[name], n) for name, n in counts if name != "seen"],
+        "is_balanced": it.seen == sum(n for name, n in counts if name != "seen"),
+        "calls": calls,
+        "phases": phases(it.phases),
+        "findings": [
+            {"row": f, "title": findings_words.title(f.code, f.facts), "cure": findings_words.cure(f.code, f.facts)}
+            for f in found
+        ],
+        "plan": list(it.plan.order_by("id")[:PLAN]) if it.is_preview else [],
+        "cursors": [json.dumps(c, ensure_ascii=False) for c in (it.cursor_before, it.cursor_after)],
+        "error": _error(it),
+        "may_run": allows(request.user, Right.RUN_FLOWS),
+    }
+    is_middle = request.headers.get("HX-Target") == "middle"
+    return render(request, "runs/middle.html" if is_middle else "runs/run.html", context)
+
+
+BALANCE = {
+    "created": _("created"),
+    "changed": _("changed"),
+    "unchanged": _("unchanged"),
+    "skipped": _("skipped"),
+    "parked": _("parked"),
+    "failed": _("failed"),
+}
+
+
+def _error(it: Run) -> dict[str, str] | None:
+    if not it.error:
+        return None
+    facts = it.error.get("facts") or {}
+    code = str(it.error.get("code", ""))
+    return {
+        "title": findings_words.title(code, facts),
+        "text": str(it.error.get("text", "")),
+        "cure": findings_words.cure(code, facts),
+    }
+
+
+def phases(seconds: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each phase with its place on a bar of a thousand units."""
+    total = sum(float(n) for n in seconds.values()) or 1.0
+    rows, start = [], 0
+    for name, n in seconds.items():
+        width = round(1000 * float(n) / total)
+        rows.append({"name": name, "seconds": float(n), "x": start, "width": width})
+        start += width
+    return rows
+
+
+@require_POST
+@needs(Right.RUN_FLOWS)
+def cancel(request: PersonRequest, pk: int) -> HttpResponse:
+    """Stop it at its next step; what it did stays."""
+    it = get_object_or_404(Run, pk=pk)
+    with answers.attempt(request, str(_("It stops at its next step. What it did stays."))):
+        engine.cancel(it.pk, at=clock.now())
+    return redirect("run", pk)
+
+
+@require_POST
+@needs(Right.RUN_FLOWS)
+def again(request: PersonRequest, pk: int) -> HttpResponse:
+    """Run the same flow again."""
+    it = get_object_or_404(Run, pk=pk)
+    made = None
+    with answers.attempt(request):
+        made = engine.request(
+            it.flow_id, Trigger.PERSON, answers.actor(request.user), preview=it.is_preview, at=clock.now()
+        )
+    return redirect("run", made or pk)

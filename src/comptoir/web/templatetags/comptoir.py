@@ -1,0 +1,63 @@
+"""The values of `web.cells` for templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from comptoir.accounts.rights import Right, allows
+from comptoir.web import cells
+
+register = template.Library()
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """A time as people say it."""
+    return cells.moment(at)
+
+
+@register.filter
+def quantity(value: Decimal | None) -> str:
+    """A quantity without trailing zeros."""
+    return cells.quantity(value)
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    """An amount with its currency."""
+    return cells.money(amount, currency)
+
+
+@register.filter
+def lasting(seconds: float) -> str:
+    """A length of time."""
+    return cells.duration(float(seconds))
+
+
+@register.filter
+def name(words: str) -> SafeString:
+    """Somebody else's words, in their own direction."""
+    return cells.name(words)
+
+
+@register.simple_tag
+def badge(state: str, words: Any) -> SafeString:
+    """A state as a shape with its word."""
+    return cells.badge(state, words)
+
+
+@register.filter
+def may(user: object, right: str) -> bool:
+    """Whether somebody has a right: what they may not do is not shown."""
+    return allows(user, Right(right))
+
+
+@register.filter
+def plain(value: Decimal | None) -> str:
+    """A quantity as a form takes it back: no grouping, no trailing zeros."""
+    return cells.plain(value)

@@ -1,0 +1,186 @@
+"""Variants: the list, and one variant with where it stands, what each channel was told and why, and its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Sum
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from comptoir.accounts.rights import PersonRequest, Right, needs
+from comptoir.commerce.catalog import queries as catalog
+from comptoir.commerce.catalog.models import Kind, Variant
+from comptoir.commerce.inventory.models import Backorder, Hold, Level, Movement, Reservation, Warehouse
+from comptoir.commerce.orders.models import Order
+from comptoir.kit.money import ZERO
+from comptoir.offers import queries as offers
+from comptoir.web import cells, lists
+
+LEDGER = 50
+
+
+def _state(variant: Variant) -> str:
+    if variant.retired_at:
+        return cells.badge("closed", _("Retired"))
+    if not variant.enabled:
+        return cells.badge("closed", _("Off sale"))
+    return cells.badge("done", _("On sale"))
+
+
+def _quantity(name: str) -> Any:
+    return lambda variant: cells.quantity(variant.stock.get(name, ZERO) if variant.kind == Kind.SIMPLE else None)
+
+
+def _has(**conditions: Any) -> Any:
+    return Exists(Level.objects.filter(variant=OuterRef("pk"), **conditions))
+
+
+STATES = {
+    "sale": (_("On sale"), lambda rows: rows.filter(enabled=True, retired_at__isnull=True)),
+    "off": (_("Off sale"), lambda rows: rows.filter(enabled=False)),
+    "retired": (_("Retired"), lambda rows: rows.filter(retired_at__isnull=False)),
+}
+STOCK = {
+    "some": (_("In stock"), lambda rows: rows.filter(_has(on_hand__gt=0))),
+    "none": (_("Nothing on hand"), lambda rows: rows.filter(~_has(on_hand__gt=0))),
+    "backorder": (_("Backordered"), lambda rows: rows.filter(Exists(Backorder.objects.filter(variant=OuterRef("pk"))))),
+}
+
+VARIANTS = lists.Listing(
+    columns=(
+        lists.Column("SKU", lambda v: cells.link(reverse("variant", args=[v.pk]), v.sku), "a"),
+        lists.Column(_("Product"), lambda v: cells.two(cells.name(v.product.name), options(v)), "c"),
+        lists.Column(_("Kind"), lambda v: v.get_kind_display()),
+        lists.Column(_("State"), _state),
+        lists.Column(_("On hand"), _quantity("on_hand"), "b", is_number=True),
+        lists.Column(_("Reserved"), _quantity("reserved"), is_number=True),
+        lists.Column(_("Held"), _quantity("held"), is_number=True),
+        lists.Column(_("Available"), _quantity("available"), "d", is_number=True),
+    ),
+    sorts=(
+        lists.Sort("sku", _("By SKU"), ("sku", "id")),
+        lists.Sort("newest", _("Newest first"), ("-id",)),
+    ),
+    filters=(
+        lists.Filter("kind", _("Every kind"), lambda: Kind.choices, lambda rows, v: rows.filter(kind=v)),
+        lists.Filter(
+            "state",
+            _("Every state"),
+            lambda: [(k, w) for k, (w, _n) in STATES.items()],
+            lambda rows, v: STATES[v][1](rows),
+        ),
+        lists.Filter(
+            "stock", _("Any stock"), lambda: [(k, w) for k, (w, _n) in STOCK.items()], lambda rows, v: STOCK[v][1](rows)
+        ),
+    ),
+    search=catalog.search,
+    search_hint=_("SKU, barcode or name"),
+    empty=lists.Empty(
+        _("No products yet"),
+        _("Products come from the channel that owns them, or from a file. Connect a channel and run its product flow."),
+        "channels",
+        _("Open channels"),
+    ),
+    fill=lambda rows: _fill_stock(rows),
+)
+
+
+def options(variant: Variant) -> str:
+    """ "Size: M, Colour: red"."""
+    return ", ".join(f"{name}: {value}" for name, value in variant.options.items())
+
+
+def _fill_stock(rows: Sequence[Variant]) -> None:
+    stock: dict[int, dict[str, Decimal]] = {}
+    levels = Level.objects.filter(variant__in=rows).values("variant")
+    for level in levels.annotate(on=Sum("on_hand"), re=Sum("reserved"), he=Sum("held")):
+        on, reserved, held = level["on"], level["re"], level["he"]
+        figures = {"on_hand": on, "reserved": reserved, "held": held, "available": on - reserved - held}
+        stock[level["variant"]] = figures
+    for row in rows:
+        row.stock = stock.get(row.pk, {})  # type: ignore[attr-defined]
+
+
+@require_GET
+@needs(Right.SEE_CATALOG)
+def variants(request: PersonRequest) -> HttpResponse:
+    """The list."""
+    shown = VARIANTS.show(request, Variant.objects.select_related("product"))
+    return render(request, "variants/list.html", {"list": shown})
+
+
+@require_GET
+@needs(Right.SEE_CATALOG)
+def variant(request: PersonRequest, pk: int) -> HttpResponse:
+    """What it is, where it stands, and why each channel shows what it shows."""
+    it = get_object_or_404(Variant.objects.select_related("product__brand", "alias_of"), pk=pk)
+    counted = it.alias_of_id or it.pk
+    promises = list(
+        Reservation.objects.filter(variant=counted).select_related("warehouse").order_by("placed_at", "line")[:200]
+    )
+    waits = list(Backorder.objects.filter(variant=counted).order_by("placed_at", "line")[:200])
+    numbers = order_numbers([row.order for row in promises] + [row.order for row in waits])
+    for promise in promises:
+        promise.number = numbers.get(promise.order, "")  # type: ignore[attr-defined]
+    for wait in waits:
+        wait.number = numbers.get(wait.order, "")  # type: ignore[attr-defined]
+    context = {
+        "variant": it,
+        "options": options(it),
+        "is_counted": it.is_stocked and it.kind == Kind.SIMPLE,
+        "levels": _levels(counted, promises),
+        "explained": offers.explain(it.pk),
+        "promises": promises,
+        "waits": waits,
+        "holds": list(Hold.objects.filter(variant=counted).select_related("warehouse").order_by("until")[:200]),
+        "ledger": _ledger(counted),
+        "parts": list(it.parts.select_related("part__product").order_by("id")),
+    }
+    return render(request, "variants/variant.html", context)
+
+
+def order_numbers(ids: Sequence[int]) -> dict[int, str]:
+    """Numbers of orders by id, in one query."""
+    return dict(Order.objects.filter(pk__in=set(ids)).values_list("pk", "number")) if ids else {}
+
+
+def _levels(variant: int, promises: Sequence[Reservation]) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    known = {level.warehouse_id: level for level in Level.objects.filter(variant=variant)}
+    for warehouse in Warehouse.objects.order_by("position", "id"):
+        level = known.get(warehouse.pk)
+        if level is None and not warehouse.is_active:
+            continue
+        on, reserved, held = (level.on_hand, level.reserved, level.held) if level else (ZERO, ZERO, ZERO)
+        mine = [promise for promise in promises if promise.warehouse_id == warehouse.pk]
+        rows.append(
+            {
+                "warehouse": warehouse,
+                "on_hand": on,
+                "reserved": reserved,
+                "held": held,
+                "available": on - reserved - held,
+                "promises": mine,
+            }
+        )
+    totals = {key: sum((row[key] for row in rows), ZERO) for key in ("on_hand", "reserved", "held", "available")}
+    return {"rows": rows, "totals": totals}
+
+
+def _ledger(variant: int) -> list[dict[str, Any]]:
+    """The newest movements with the balance after each: today's on hand, walked backwards."""
+    balance: Decimal = Level.objects.filter(variant=variant).aggregate(n=Sum("on_hand"))["n"] or ZERO
+    rows: list[dict[str, Any]] = []
+    movements = Movement.objects.filter(variant=variant).select_related("from_warehouse", "to_warehouse")
+    for movement in movements.order_by("-id")[:LEDGER]:
+        came = movement.quantity if movement.to_warehouse_id else ZERO
+        went = movement.quantity if movement.from_warehouse_id else ZERO
+        rows.append({"movement": movement, "change": came - went, "balance": balance})
+        balance -= came - went
+    return rows
