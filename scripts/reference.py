@@ -6,6 +6,7 @@ comes from the table of orders itself (`python -m comptoir.commerce.orders.exter
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import inspect
@@ -252,8 +253,8 @@ def settings_page() -> str:
 
 def code_of(error: type[Any]) -> str:
     """Its stable name, without the facts that making one would ask for."""
-    made: Any = error.__new__(error)
-    return str(made.code)
+    plain: Any = error
+    return str(plain.__new__(plain).code)
 
 
 def meaning_of(error: type[Any]) -> str:
@@ -437,6 +438,41 @@ def roles_page() -> str:
     )
 
 
+def commands(
+    parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str, Any]]:
+    """(words, help, parser) of every command that does something, in the order of `--help`."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            for name, child in action.choices.items():
+                if not any(isinstance(one, argparse._SubParsersAction) for one in child._actions):
+                    yield (*words, name), helps.get(name, ""), child
+                yield from commands(child, (*words, name))
+
+
+def cli_page() -> str:
+    from comptoir.cli.main import parser
+
+    parts = []
+    for words, meaning, one in commands(parser()):
+        options = [
+            (f"`{', '.join(option.option_strings) or option.dest}`", option.help or "")
+            for option in one._actions
+            if option.dest != "help"
+        ]
+        sentence = meaning[:1].upper() + meaning[1:]
+        parts.append(f"## `comptoir {' '.join(words)}`\n\n{sentence}.")
+        if options:
+            parts.append(table(("argument", "meaning"), options))
+    return page(
+        "Commands",
+        "`comptoir COMMAND --help` says the same in a terminal. Settings come from the environment: see "
+        "[settings](settings.md).",
+        *parts,
+    )
+
+
 WRITERS: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
@@ -445,6 +481,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     "findings.md": findings_page,
     "abilities.md": abilities_page,
     "roles.md": roles_page,
+    "cli.md": cli_page,
 }
 
 
