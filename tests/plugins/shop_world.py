@@ -14,7 +14,7 @@ from comptoir.flows import connecting, house
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)  # the demo shop's orders are of the last two weeks
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What every channel talks about, in our words: frozen, typed, money as Decimal with the currency of its record.
 
 Connectors map their shapes to these and back; nothing above a connector ever sees a field name of a shop. Times are
-aware UTC. External ids are the channel's own, as text. `to_json`/`sale_from_json` keep a record in a staging row.
+aware UTC. External ids are the channel's own, as text. `to_text` and `sale_from_text` keep a sale in a staging row.
 """
 
 from __future__ import annotations
@@ -340,6 +340,19 @@ def to_json(record: Struct) -> dict[str, Any]:
     return plain
 
 
+def to_text(record: Struct) -> str:
+    """A record as JSON text, for a jsonb column."""
+    return msgspec.json.encode(record).decode()
+
+
 def sale_from_json(content: dict[str, Any]) -> Sale:
-    """A sale from what `to_json` made of it."""
+    """A sale from its plain JSON values."""
     return msgspec.convert(content, Sale)
+
+
+_sales = msgspec.json.Decoder(Sale)
+
+
+def sale_from_text(text: str) -> Sale:
+    """A sale from what `to_text` made of it."""
+    return _sales.decode(text)

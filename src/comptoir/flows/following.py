@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from comptoir.channels import registry
 from comptoir.channels.models import Channel
-from comptoir.channels.records import sale_from_json
+from comptoir.channels.records import sale_from_text
 from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders import differences, external
 from comptoir.commerce.shipments import actions as shipments
@@ -32,30 +33,30 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
         return
     rows = sql.rows(_SEEN, [list(staged)])
     orders.note_external_status({row[3]: row[1] for row in rows}, at=run.at)
-    for meaning, _, sale, order, status, is_cancelled_there, theirs, has_left in rows:
+    for meaning, _, text, order, status, is_cancelled_there, theirs, has_left in rows:
+        sale = json.loads(text)
         standing = external.standing(status, has_left=has_left, is_cancelled_there=is_cancelled_there)
         found: set[str] = set()
         if external.reaction(meaning, standing) != external.NOTHING:
-            found |= _status(run, channel, order, meaning, sale)
-        if differences.compare(theirs, differences.snapshot_of_sale(sale)):
+            found |= _status(run, channel, order, meaning, text)
+        if differences.compare(json.loads(theirs) if theirs else None, differences.snapshot_of_sale(sale)):
             for finding in orders.compare(order, sale, at=run.at, actor=run.actor):
                 run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
                 found.add(finding.code)
         run.resolved([f"order:{order}"], codes=sorted(set(external.CURES) - found))
 
 
-def _status(run: RunContext, channel: Channel, order: int, meaning: str, sale: dict[str, object]) -> set[str]:
+def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: str) -> set[str]:
+    sale = sale_from_text(text)
     can_tell = "cancelling" in registry.find(channel.kind).abilities
-    followed = shipments.follow(
-        order, meaning, tracking=sale_from_json(sale).tracking, can_tell=can_tell, at=run.at, actor=run.actor
-    )
+    followed = shipments.follow(order, meaning, tracking=sale.tracking, can_tell=can_tell, at=run.at, actor=run.actor)
     if followed.tells:
         effects.want(
             channel.pk,
             "cancel",
             f"order:{order}",
             f"order:{order}",
-            {"order": order, "sale": sale["external_id"]},
+            {"order": order, "sale": sale.external_id},
             at=run.at,
         )
     for finding in followed.findings:

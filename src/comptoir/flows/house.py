@@ -67,7 +67,7 @@ def check_books(run: RunContext, channel: OpenChannel | None) -> None:
                 first = breaches[0]
                 run.found(
                     "books_broken", f"books:{part}", Severity.ERROR,
-                    breaches=len(breaches), code=first.code, subject=first.subject, facts=first.facts,
+                    breaches=len(breaches), first=first.code, about=first.subject, figures=first.facts,
                 )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def drain_inbox(run: RunContext, channel: OpenChannel | None) -> None:
         with run.checkpoint():
             # Somebody changed a figure there: what we told is no longer believed.
             offers.forget_told(channel.ref, _listings(channel.ref, by_topic.get("stock", ())), at=run.at)
-            inbox.drained([delivery.id for delivery in due], at=run.at)
+            inbox.drained([one for delivery in due for one in delivery.deliveries], at=run.at)
 
 
 def _listings(channel: int, told: list[str] | tuple[str, ...]) -> list[str]:

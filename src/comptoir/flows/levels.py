@@ -118,7 +118,7 @@ def _plan(run: RunContext, channel: int) -> None:
     while ids := queries.waiting_ids(channel, after=after, size=PREVIEW, at=run.at):
         after = ids[-1]
         levels = queries.levels(ids)
-        names = dict(
+        names: dict[int, str] = dict(
             sql.rows("SELECT id, sku FROM catalog_variant WHERE id = ANY(%s)", [[level.variant for level in levels]])
         )
         differing = [level for level in levels if level.told is None or level.told != level.level]

@@ -14,6 +14,7 @@ from comptoir.channels.errors import Missing
 from comptoir.channels.models import Channel
 from comptoir.channels.records import Listing, Page, Product
 from comptoir.commerce.catalog import actions as catalog
+from comptoir.commerce.catalog.errors import BadImage
 from comptoir.commerce.catalog.models import PriceList
 from comptoir.commerce.catalog.records import ImageWanted, Outcome, PartWanted, ProductWanted, Upserted, VariantWanted
 from comptoir.engine.flow import IN, flow, minutes
@@ -101,7 +102,7 @@ def _keep_picture(run: RunContext, row: int, ref: str, content: bytes | None, to
     if content is not None:
         try:
             image = catalog.store_image(content, told, at=run.at)
-        except catalog.BadImage as error:
+        except BadImage as error:
             problem = str(error)
         else:
             sql.execute("UPDATE catalog_productimage SET image_id = %s WHERE id = %s", [image, row])

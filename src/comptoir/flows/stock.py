@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -63,9 +64,8 @@ def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
 
 def _read_sales(run: RunContext, channel: OpenChannel) -> set[str]:
     """Read what changed among sales, without moving the cursor of their own flow; listings of what is new or changed."""
-    cursor = (
-        sql.value("SELECT cursor FROM engine_flow WHERE channel_id = %s AND kind = 'pull_sales'", [channel.ref]) or {}
-    )
+    text = sql.value("SELECT cursor FROM engine_flow WHERE channel_id = %s AND kind = 'pull_sales'", [channel.ref])
+    cursor = json.loads(text) if text else {}
     before = _stamps(channel.ref)
     for page in channel.client.sales.changed_since(cursor, start=channel.row.sales_from):
         with run.checkpoint():
@@ -147,7 +147,7 @@ def _open_page(
             [list(countable.values()), warehouse, warehouse, f"opening:{channel.ref}:", f"rebase:{channel.ref}:"],
         )
     }
-    known = dict(
+    known: dict[int, Decimal] = dict(
         sql.rows(
             "SELECT variant_id, on_hand FROM inventory_level WHERE warehouse_id = %s AND variant_id = ANY(%s)",
             [warehouse, list(countable.values())],

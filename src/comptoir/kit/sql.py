@@ -1,7 +1,7 @@
 """Hot SQL in one place: prepared statements, pages of rows in and out, server-side cursors.
 
 Django's own cursor does neither; these helpers use the psycopg connection beneath it, so they take part in the
-surrounding transaction.
+surrounding transaction. A jsonb column comes as its text (Django's connection is set up so): decode it where it is used.
 """
 
 from __future__ import annotations

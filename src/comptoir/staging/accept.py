@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from comptoir.channels.models import Channel
-from comptoir.channels.records import ChargeKind, Sale, sale_from_json, to_json
-from comptoir.commerce.orders import actions as orders
+from comptoir.channels.records import ChargeKind, Sale, sale_from_text, to_json
+from comptoir.commerce.orders import placing
 from comptoir.commerce.orders.records import Intake, NewCharge, NewLine, NewOrder, NewPayment, Placed
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
@@ -56,20 +57,20 @@ def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -
     if not rows:
         return result
     result.looked_at = len(rows)
-    sales = [sale_from_json(row[2]) for row in rows]
+    sales = [sale_from_text(row[2]) for row in rows]
     known = matching.gather(channel.pk, sales)
     new: list[NewOrder] = []
     for (_, _, _, repairs), sale in zip(rows, sales, strict=True):
-        found = examine(sale, known, repairs, at=at)
+        found = examine(sale, known, json.loads(repairs), at=at)
         if found.state is State.READY:
             new.append(_order(channel, sale, found))
         else:
             _send_back(channel.pk, sale, found.anomalies, found.state, result)
-    placed = orders.place(new, at=at, actor=actor)
+    placed = placing.place(new, at=at, actor=actor)
     for one in placed:
         if one.refusal is not None and one.external_id is not None:
             sale = next(sale for sale in sales if sale.external_id == one.external_id)
-            anomaly = {"code": "not_enough", "line": "", "facts": _plain(one.refusal.facts)}
+            anomaly: dict[str, object] = {"code": one.refusal.code, "line": "", "facts": _plain(one.refusal.facts)}
             _send_back(channel.pk, sale, [anomaly], State.REPAIR, result)
         else:
             result.placed.append(one)

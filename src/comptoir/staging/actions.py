@@ -4,6 +4,7 @@ transaction; what somebody should read comes back as data, for the run to report
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from comptoir.channels.models import Channel, HoldScope
-from comptoir.channels.records import LineKind, Sale, SaleState, sale_from_json, to_json
+from comptoir.channels.records import LineKind, Sale, SaleState, sale_from_json, sale_from_text, to_text
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.records import HoldWanted
@@ -69,9 +70,13 @@ class _Row:
     meaning: str
     order: int | None
     repairs: dict[str, Any]
-    sale: dict[str, Any]
+    sale: str  # JSON
     is_approved: bool
     seen_at: datetime
+
+
+def _row(row: sql.Row) -> _Row:
+    return _Row(*(*row[:6], json.loads(row[6]), *row[7:]))
 
 
 _EXISTING = """
@@ -86,7 +91,7 @@ def stage(
     """Keep a page of sales, each once however often it was seen, and decide what each waits for."""
     result = Staged()
     by_id = {sale.external_id: sale for sale in sales}  # the same sale twice on a page: the later one counts
-    known_rows = {row[1]: _Row(*row) for row in sql.rows(_EXISTING, [channel.pk, sorted(by_id)])}
+    known_rows = {row[1]: _row(row) for row in sql.rows(_EXISTING, [channel.pk, sorted(by_id)])}
     prints = {key: ids.fingerprint(msgspec.json.encode(sale)) for key, sale in by_id.items()}
     touched = [
         sale for key, sale in by_id.items() if key not in known_rows or known_rows[key].fingerprint != prints[key]
@@ -222,7 +227,7 @@ def _write(
             ("state", states[key].value),
             ("anomalies", sql.Jsonb(found.anomalies)),
             ("raw", raw.get(key, "")),
-            ("sale", sql.Jsonb(to_json(sale))),
+            ("sale", to_text(sale)),
             ("fingerprint", prints[key]),
             ("point", found.point.id if found.point else None),
             ("currency", sale.currency[:3]),
@@ -244,7 +249,7 @@ def _forget(channel: int, sales: Sequence[Sale], before: Mapping[str, _Row], at:
     listings: set[str] = set()
     for sale in sales:
         row = before.get(sale.external_id)
-        was = sale_from_json(row.sale) if row else None
+        was = sale_from_text(row.sale) if row else None
         if was is None:
             moved = sale.takes_stock
         else:
@@ -376,11 +381,13 @@ def recheck(
         if not rows:
             return result
         after = rows[-1][0]
-        before = {row[1]: _Row(*row) for row in rows}
-        sales = [sale_from_json(row.sale) for row in before.values()]
+        before = {row[1]: _row(row) for row in rows}
+        sales = [sale_from_text(row.sale) for row in before.values()]
         known = matching.gather(channel.pk, sales)
         examined = {sale.external_id: examine(sale, known, before[sale.external_id].repairs, at=at) for sale in sales}
-        states = {key: _state(before[key], examined[key], sale_from_json(before[key].sale), at) for key in before}
+        states = {
+            sale.external_id: _state(before[sale.external_id], examined[sale.external_id], sale, at) for sale in sales
+        }
         prints = {key: row.fingerprint for key, row in before.items()}
         _write(channel.pk, sales, examined, states, before, prints, {}, None, at)
         _set_aside(channel, sales, states, examined, before, actor, at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from comptoir.kit import sql
 from comptoir.kit.breach import Breach
 
@@ -35,7 +37,7 @@ _CHECKS = {
 def check_books(*, most: int = 1000) -> list[Breach]:
     """Every invariant of this part: what does not hold, at most `most` of each."""
     return [
-        Breach(code, subject, facts)
+        Breach(code, subject, json.loads(facts))
         for code, query in _CHECKS.items()
         for subject, facts in sql.rows(f"{query} ORDER BY 1 LIMIT %s", [most])
     ]
