@@ -75,6 +75,8 @@ class Channels:
         try:
             secret = (self._box().open(sealed).get(FIELD) if sealed else None) or plain
         except ConfigError as error:  # told to whoever delivers there; the other channels go on
-            log.error("the secret of a channel's deliveries cannot be read", extra={"channel": channel})
+            log.error(
+                "the secret of a channel's deliveries cannot be read", extra={"channel": channel, "reason": str(error)}
+            )
             return error
         return Known(channel, str(secret), card.webhooks) if secret else None
