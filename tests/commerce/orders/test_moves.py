@@ -288,10 +288,11 @@ def test_carrier_and_address_change_with_both_versions_in_the_history(order: int
 
 
 def test_the_list_knows_its_tabs_and_pages_through(mug: int, paris: int) -> None:
+    receive(mug, paris, 5)
+    changed = placed(line(mug, 1), warehouses=(paris,), day=0)
     ready = placed(line(mug, 1), warehouses=(paris,), day=1)
     short = placed(line(mug, 9), warehouses=(paris,), day=2)
     held = placed(line(mug, 1), warehouses=(paris,), intake=Intake.HOLD, day=3)
-    changed = placed(line(mug, 1), warehouses=(paris,), day=0)
     actions.block(changed, reason="", at=NOON, actor=ANNA)
     tabs = {tab: {row.id for row in queries.orders(queries.OrderFilter(tab)).items} for tab in queries.Tab}
     assert tabs == {
@@ -315,7 +316,10 @@ def test_the_list_knows_its_tabs_and_pages_through(mug: int, paris: int) -> None
 
 def test_orders_are_found_by_number_their_number_and_buyer(mug: int, paris: int) -> None:
     order = placed(
-        line(mug), warehouses=(paris,), external_number="XKBKNABJK", buyer={"name": "Zoé 100% Müller", "email": "z@x.fr"}
+        line(mug),
+        warehouses=(paris,),
+        external_number="XKBKNABJK",
+        buyer={"name": "Zoé 100% Müller", "email": "z@x.fr"},
     )
     placed(line(mug), warehouses=(paris,))
     for text in (the(order).number, "xkbkn", "ZOÉ", "müller", "0% m"):

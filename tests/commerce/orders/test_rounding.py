@@ -84,9 +84,7 @@ def test_lines_rounded_one_by_one_are_always_explained(prices: list[Decimal], cu
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(amounts, min_size=1, max_size=20), st.sampled_from(list(Mode)), amounts)
-def test_no_mode_ever_explains_more_than_half_a_cent_per_line(
-    prices: list[Decimal], mode: Mode, off: Decimal
-) -> None:
+def test_no_mode_ever_explains_more_than_half_a_cent_per_line(prices: list[Decimal], mode: Mode, off: Decimal) -> None:
     lines = [Priced(price, price) for price in prices]
     total = to_minor(sum(prices, Decimal(0)) + off, "EUR")
     answer = explain(total, lines, [], "EUR", mode)

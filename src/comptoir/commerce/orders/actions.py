@@ -5,6 +5,7 @@ Only people, picking and `take_theirs` change lines and addresses; the channel's
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -380,11 +381,17 @@ def change_carrier(order: int, carrier: str, carrier_name: str = "", *, at: date
 def change_address(order: int, shipping: Mapping[str, Any], *, at: datetime, actor: Actor) -> None:
     """A person corrects where it goes; the version before stays in the history."""
     _must_be_open(order)
-    before = sql.value("SELECT shipping FROM orders_order WHERE id = %s", [order])
+    before = sql.value("SELECT shipping::text FROM orders_order WHERE id = %s", [order])
     sql.execute(
         "UPDATE orders_order SET shipping = %s, changed_at = %s WHERE id = %s", [sql.Jsonb(dict(shipping)), at, order]
     )
-    note(order, "address_changed", facts={"before": before, "after": dict(shipping)}, actor=actor, at=at)
+    note(
+        order,
+        "address_changed",
+        facts={"before": before and json.loads(before), "after": dict(shipping)},
+        actor=actor,
+        at=at,
+    )
 
 
 def move_line_to_warehouse(line: int, warehouse: int, *, at: datetime, actor: Actor) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,10 +97,10 @@ def check_books(*, most: int = 1000) -> list[Breach]:
 def find_breaches(rules: Mapping[str, str], params: Mapping[str, Any]) -> list[Breach]:
     """What these rules find. Facts as text: a number in JSON would come back as a float."""
     return [
-        Breach(code, subject, facts)
+        Breach(code, subject, json.loads(facts))
         for code, query in rules.items()
         for subject, facts in sql.rows(
-            "SELECT subject, (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(to_jsonb(breach) - 'subject'))"
+            "SELECT subject, (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(to_jsonb(breach) - 'subject'))::text"
             f" FROM ({query}) AS breach LIMIT %(most)s",
             dict(params),
         )

@@ -5,6 +5,7 @@ Every filter goes with the one sort (when it was placed, either way) and has an 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -159,7 +160,7 @@ def count(wanted: OrderFilter) -> int:
     where, params = _where(wanted)
     return int(
         sql.value(
-            f"SELECT count(*) FROM (SELECT FROM orders_order AS placed WHERE {where} LIMIT %(most)s) AS some",
+            f"SELECT count(*) FROM (SELECT FROM orders_order AS placed WHERE {where} LIMIT %(most)s) AS counted",
             {**params, "most": MOST_COUNTED + 1},
         )
     )
@@ -217,11 +218,11 @@ def lines(order: int) -> list[LineRow]:
 def timeline(order: int) -> list[HistoryRow]:
     """What happened to an order, the latest first."""
     rows = sql.rows(
-        "SELECT what, before, after, reason, facts, actor_kind, actor_label, at FROM orders_history"
+        "SELECT what, before, after, reason, facts::text, actor_kind, actor_label, at FROM orders_history"
         " WHERE order_id = %s ORDER BY id DESC",
         [order],
     )
-    return [HistoryRow(*row) for row in rows]
+    return [HistoryRow(*(*row[:4], json.loads(row[4]), *row[5:])) for row in rows]
 
 
 def by_sale(channel: int, external_ids: Collection[str]) -> dict[str, int]:
@@ -251,7 +252,7 @@ def standings(channel: int, external_ids: Sequence[str]) -> dict[str, Stood]:
         """
         SELECT placed.external_id, placed.id, placed.number, placed.status, placed.is_cancelled_there,
                EXISTS (SELECT FROM orders_line AS line WHERE line.order_id = placed.id AND line.shipped > 0),
-               placed.external_status, placed.meaning_there, placed.theirs
+               placed.external_status, placed.meaning_there, placed.theirs::text
         FROM orders_order AS placed WHERE placed.channel = %s AND placed.external_id = ANY (%s)
         """,
         [channel, list(external_ids)],
@@ -263,7 +264,7 @@ def standings(channel: int, external_ids: Sequence[str]) -> dict[str, Stood]:
             external.standing(row[3], has_left=row[5], is_cancelled_there=row[4]),
             row[6],
             row[7],
-            row[8],
+            json.loads(row[8]) if row[8] else None,
         )
         for row in rows
     }

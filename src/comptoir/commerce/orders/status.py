@@ -5,6 +5,7 @@ The moves alone change no stock: `actions` calls them together with what belongs
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,12 +75,22 @@ def lock(order: int) -> Locked:
     row = sql.one(
         "SELECT id, number, channel, external_id, external_status, status, preparation, is_history, is_blocked,"
         " is_cancelled_there, accepted_as, meaning_there, hold_reason, carrier, carrier_name, warehouses, placed_at, currency, total,"
-        " theirs FROM orders_order WHERE id = %s FOR UPDATE",
+        " theirs::text FROM orders_order WHERE id = %s FOR UPDATE",
         [order],
     )
     if row is None:
         raise BadInput("there is no such order", place="order", value=order, cure="look it up in the list of orders")
-    return Locked(*(*row[:5], Status(row[5]), Preparation(row[6]), *row[7:15], tuple(row[15]), *row[16:]))
+    return Locked(
+        *(
+            *row[:5],
+            Status(row[5]),
+            Preparation(row[6]),
+            *row[7:15],
+            tuple(row[15]),
+            *row[16:-1],
+            row[-1] and json.loads(row[-1]),
+        )
+    )
 
 
 def move(order: int, to: Status, *, reason: str, actor: Actor, at: datetime, reopen: bool = False) -> Locked:
