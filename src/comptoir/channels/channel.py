@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -64,9 +64,12 @@ def opened(
     connector = registry.find(row.kind)
     config = config_of(row)
     secrets = [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
+    pace = connector.pace
+    if row.calls_per_minute:
+        pace = replace(pace, per_minute=row.calls_per_minute, burst=max(pace.burst, row.calls_per_minute // 60))
     door = _door(
         may_write=(lambda: may_write(row.pk)) if writes else (lambda: False),
-        pace=SharedPace(connector.pace.key or f"channel:{row.pk}", connector.pace),
+        pace=SharedPace(connector.pace.key or f"channel:{row.pk}", pace),
         live=live,
         fates=connector.fates,
         secrets=secrets,

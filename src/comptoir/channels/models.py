@@ -49,6 +49,7 @@ class Channel(models.Model):
     hold_scope = models.CharField(max_length=12, choices=HoldScope.choices, default=HoldScope.EVERYWHERE)
     hold_days = models.PositiveSmallIntegerField(default=3)
     sales_from = models.DateTimeField(null=True)  # older ones do not come in
+    calls_per_minute = models.PositiveIntegerField(null=True)  # a merchant's own limit; None: the connector's
     owns_products = models.BooleanField(default=True)  # its values win where no other channel owns a field
     webhook_token = models.CharField(max_length=40, unique=True)  # in the address of the door
     created_at = models.DateTimeField()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from comptoir.channels import channel as channels
 from comptoir.channels import registry
@@ -64,7 +65,7 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
     carriers that nobody has mapped."""
     card = registry.find(row.kind)
     Channel.objects.filter(pk=row.pk).update(
-        timezone=seen.timezone, currency=seen.currency, version=seen.version, external_identity=seen.name[:255]
+        timezone=seen.timezone, currency=seen.currency, version=seen.version, external_identity=_identity(row, seen)
     )
     row.refresh_from_db()
     Seen.objects.update_or_create(channel=row, defaults={"content": to_json(seen), "seen_at": at})
@@ -89,6 +90,12 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
         ],
         at=at,
     )
+
+
+def _identity(row: Channel, seen: Surroundings) -> str:
+    """What tells one shop from another, so that the same one is not connected twice."""
+    address = urlsplit(str(row.config.get("url", "")))
+    return f"{address.netloc}{address.path.rstrip('/')}".lower()[:255] or seen.name[:255]
 
 
 @dataclass(frozen=True, slots=True)

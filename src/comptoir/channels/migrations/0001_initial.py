@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 ),
                 ("hold_days", models.PositiveSmallIntegerField(default=3)),
                 ("sales_from", models.DateTimeField(null=True)),
+                ("calls_per_minute", models.PositiveIntegerField(null=True)),
                 ("owns_products", models.BooleanField(default=True)),
                 ("webhook_token", models.CharField(max_length=40, unique=True)),
                 ("created_at", models.DateTimeField()),
