@@ -176,6 +176,13 @@ def test_pictures_come_with_their_type_and_a_lost_file_is_missing(prestashop: An
         client.products.image(good)
 
 
+def test_a_description_may_quote_a_doctype(prestashop: Any) -> None:
+    bench = prestashop(world="empty")
+    page = "<!DOCTYPE html><p>1 < 2 &amp; so on</p>"
+    one = bench.shop.add_product("P", reference="P", price="1", description=page)
+    assert read(bench)[0][str(one)].description == page
+
+
 def test_categories_that_go_in_circles_end(prestashop: Any) -> None:
     bench = prestashop(world="empty")
     first = bench.shop.add_category("A")

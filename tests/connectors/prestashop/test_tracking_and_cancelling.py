@@ -159,6 +159,17 @@ def test_the_chosen_shipped_status_is_used_and_no_mail_is_sent_when_switched_off
     assert bench.shop.mails() == []
 
 
+def test_a_chosen_status_without_the_shipped_flag_is_told_once_too(prestashop: Any) -> None:
+    bench = prestashop()
+    sale = a_sale(bench)
+    preparation = bench.shop.configured_state("PS_OS_PREPARATION")
+    client = bench.open(shipped_status=str(preparation))
+    for _ in range(2):
+        assert client.tracking.confirm(bench.a_parcel(sale)).fate is Fate.DONE
+        assert client.tracking.is_confirmed(bench.a_parcel(sale))
+    assert history(bench, sale).count(preparation) == 1
+
+
 def test_cancelling_gives_the_units_back_once(prestashop: Any) -> None:
     bench = prestashop()
     sale = a_sale(bench)

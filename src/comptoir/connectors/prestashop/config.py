@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext_noop as _
 from msgspec import Struct
 
 from comptoir.channels.connector import Field
+from comptoir.channels.connector import mark as _
 from comptoir.kit.errors import BadInput
 
 FIELDS = (

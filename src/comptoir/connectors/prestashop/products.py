@@ -79,7 +79,7 @@ class PrestaShopProducts:
                 odd.append(Odd(code="unsaved_draft", subject=f"product:{row.id}", severity="info"))
                 continue
             rows.append(row)
-            raw[str(row.id)] = wire.shown(element)
+            raw[str(row.id)] = wire.shown("product", element)
         combinations, bad = self._combinations(rows)
         names = self._names(combinations)
         items: list[Product] = []

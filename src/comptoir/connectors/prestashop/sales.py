@@ -75,7 +75,7 @@ class PrestaShopSales:
         around = _Around(self._client, self._lookups, self._closed, [order for order, _ in orders])
         for order, element in orders:
             external_id = str(order.id)
-            raw[external_id] = wire.shown(element, *around.raw.get(order.id, ()))
+            raw[external_id] = wire.shown("order", element, order_details=around.raw.get(order.id, ()))
             try:
                 if problem := around.problems.get(order.id):
                     raise problem

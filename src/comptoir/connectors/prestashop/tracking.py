@@ -40,7 +40,10 @@ class PrestaShopTracking:
         row = self._row(order)
         if row is not None and (wanted := _wanted(parcel)) and row.get("tracking_number", "") != wanted:
             return False
-        return not parcel.completes or states(self._lookups).meaning(order.current_state) is SaleState.SHIPPED
+        if not parcel.completes or states(self._lookups).meaning(order.current_state) is SaleState.SHIPPED:
+            return True
+        # The status that the merchant chose need not carry the *shipped* flag.
+        return order.current_state == _shipped(self._client, self._lookups)
 
     def _row(self, order: wire.Order) -> wire.Row | None:
         """The order's carrier row; of several the one of the order's own carrier. A virtual order has none."""
