@@ -107,7 +107,7 @@ def edit_variant(
     if changed:
         row.changed_at = at
         row.save()
-        _tell(events.CHANGED, [variant], {"fields": changed}, at=at, actor=actor)
+        _tell(events.CHANGED, [variant], {"fields": sorted(changed)}, at=at, actor=actor)
     return bool(changed)
 
 
