@@ -7,18 +7,6 @@ from decimal import Decimal
 
 import pytest
 from django.db import connections, transaction
-
-from comptoir.commerce.inventory.models import Movement
-from comptoir.commerce.orders import actions as orders
-from comptoir.commerce.orders import events as order_events
-from comptoir.commerce.orders import queries as order_queries
-from comptoir.commerce.orders.errors import NotToPrepare, TooMuch
-from comptoir.commerce.orders.models import Status
-from comptoir.commerce.shipments import actions, events, queries
-from comptoir.commerce.shipments.errors import KeyTaken, NothingToShip, NotReserved
-from comptoir.commerce.shipments.models import Shipment, ShipmentLine
-from comptoir.events.models import Event
-from comptoir.kit.errors import BadInput
 from tests.commerce.orders.builders import (
     ANNA,
     NOON,
@@ -35,6 +23,18 @@ from tests.commerce.orders.builders import (
     variant,
     warehouse,
 )
+
+from comptoir.commerce.inventory.models import Movement
+from comptoir.commerce.orders import actions as orders
+from comptoir.commerce.orders import events as order_events
+from comptoir.commerce.orders import queries as order_queries
+from comptoir.commerce.orders.errors import NotToPrepare, TooMuch
+from comptoir.commerce.orders.models import Status
+from comptoir.commerce.shipments import actions, events, queries
+from comptoir.commerce.shipments.errors import KeyTaken, NothingToShip, NotReserved
+from comptoir.commerce.shipments.models import Shipment, ShipmentLine
+from comptoir.events.models import Event
+from comptoir.kit.errors import BadInput
 
 pytestmark = pytest.mark.django_db
 
@@ -254,7 +254,7 @@ def test_a_tracking_number_may_come_late(order: int) -> None:
         actions.change_tracking(parcel.pk, "1Z", at=NOON, actor=ANNA)
     assert Shipment.objects.get().tracking == "1Z"
     assert Event.objects.filter(name=events.TRACKING_CHANGED).count() == 1
-    assert [row.what for row in order_queries.timeline(order)][0] == "tracking_changed"
+    assert next(row.what for row in order_queries.timeline(order)) == "tracking_changed"
 
 
 # Shipped with the shop's own screen
