@@ -14,6 +14,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from comptoir.channels.connector import Call
 from comptoir.channels.errors import (
     ChannelError,
     Missing,
@@ -357,6 +358,60 @@ def test_calls_bytes_and_seconds_are_counted_and_each_call_is_seen(server: Hosti
         ("PUT", True, 200, ""),
         ("PUT", True, 0, "unknown"),
     ]
+
+
+def test_several_writes_go_at_once_and_each_has_its_answer(server: HostileServer) -> None:
+    """Permission, pace and the observer are asked from our thread alone: they stand on a connection of that thread."""
+    together = threading.Barrier(3)
+    threads: set[int] = set()
+    calls: list[CallMade] = []
+
+    class Pace(CountingPace):
+        def take(self, live: bool) -> None:
+            threads.add(threading.get_ident())
+            super().take(live)
+
+    def may_write() -> bool:
+        threads.add(threading.get_ident())
+        return True
+
+    def observe(call: CallMade) -> None:
+        threads.add(threading.get_ident())
+        calls.append(call)
+
+    def behave(connection: socket.socket) -> None:
+        together.wait(5)  # broken unless three are there at the same time
+        status(200)(connection)
+
+    server.behave = behave
+    door = a_door(pace=Pace(), may_write=may_write, observer=observe, limits=Limits(total=8, connect=1, concurrency=3))
+    found = door.write_each([Call("PUT", server.url, body=str(n).encode()) for n in range(6)])
+    assert [getattr(one, "status", one) for one in found] == [200] * 6
+    assert threads == {threading.get_ident()}
+    assert (len(calls), door.counts.writes) == (6, 6)
+
+
+def test_of_several_writes_a_pause_in_the_middle_stops_the_rest(server: HostileServer) -> None:
+    allowed = [True, True, False, True]
+    found = a_door(may_write=lambda: allowed.pop(0)).write_each([Call("PUT", server.url, body=b"x")] * 4)
+    assert [type(one) for one in found[2:]] == [WritesRefused, WritesRefused]
+    assert len(server.received) == 2
+    with pytest.raises(WritesRefused):
+        a_door(may_write=lambda: False).write_each([Call("PUT", server.url, body=b"x")])
+    assert a_door().write_each([]) == []
+
+
+def test_of_several_writes_each_has_its_own_fate(server: HostileServer) -> None:
+    def behave(connection: socket.socket) -> None:
+        if server.received[-1].endswith(b"bad"):
+            status(409)(connection)
+        else:
+            reset(connection)
+
+    server.behave = behave
+    door = a_door(limits=Limits(total=2, connect=1, concurrency=1))
+    found = door.write_each([Call("PUT", server.url, body=body) for body in (b"bad", b"lost", b"bad")])
+    assert [type(one) for one in found] == [Refused, Unknown, Refused]
 
 
 def test_no_more_calls_run_at_once_than_the_limit(server: HostileServer) -> None:

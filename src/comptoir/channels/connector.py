@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -76,6 +76,20 @@ class Door(Protocol):
         ok: tuple[int, ...] = (200, 201),
     ) -> Reply:
         """A call that changes something there: refused with WritesRefused unless the channel is in production and not paused."""
+
+    def write_each(self, calls: Sequence[Call], *, ok: tuple[int, ...] = (200, 201)) -> list[Reply | ChannelError]:
+        """Several writes at the same time: an answer or a fate for each, in order. Raises what stops the first of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One of several writes that do not depend on each other."""
+
+    method: str
+    url: str
+    params: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

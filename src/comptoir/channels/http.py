@@ -12,8 +12,9 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ from pyreqwest.middleware.wsgi import WSGITestMiddleware
 from pyreqwest.response import SyncResponse
 
 from comptoir.channels import addresses
-from comptoir.channels.connector import Reply
+from comptoir.channels.connector import Call, Reply
 from comptoir.channels.errors import (
     ChannelError,
     Missing,
@@ -127,6 +128,17 @@ class _Way:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A call that was made: its reply, its problem, or both where the status is a bad one."""
+
+    call: Call
+    writes: bool
+    seconds: float
+    reply: Reply | None
+    problem: ChannelError | None
+
+
 class HttpDoor:
     """The door of one channel in one run. `may_write` is asked at every write, so that a pause holds at once."""
 
@@ -179,7 +191,8 @@ class HttpDoor:
         ok: tuple[int, ...] = (200,),
     ) -> Reply:
         """A call that changes nothing there, whatever its method."""
-        return self._call(method, url, params, headers, body, ok, writes=False)
+        call = self._ready(Call(method, url, params, headers, body), writes=False)
+        return self._finish(self._perform(call, ok, writes=False))
 
     def write(
         self,
@@ -192,8 +205,31 @@ class HttpDoor:
         ok: tuple[int, ...] = (200, 201),
     ) -> Reply:
         """A call that changes something there; raises WritesRefused unless this channel may write now."""
-        self._refuse_unless_it_may_write(method, url)
-        return self._call(method, url, params, headers, body, ok, writes=True)
+        call = self._ready(Call(method, url, params, headers, body), writes=True)
+        return self._finish(self._perform(call, ok, writes=True))
+
+    def write_each(self, calls: Sequence[Call], *, ok: tuple[int, ...] = (200, 201)) -> list[Reply | ChannelError]:
+        """Several writes at the same time, an answer or a fate for each. Permission and pace are asked for one after the
+        other, here: only the waiting for answers is shared out, so nothing of ours is ever asked from another thread."""
+        going: list[Future[_Made]] = []
+        stopped: ChannelError | None = None
+        with ThreadPoolExecutor(max_workers=self._limits.concurrency) as pool:
+            for call in calls:
+                try:
+                    ready = self._ready(call, writes=True)
+                except (WritesRefused, TryLater) as error:
+                    stopped = error
+                    break
+                going.append(pool.submit(self._perform, ready, ok, writes=True))
+        if stopped is not None and not going:
+            raise stopped
+        found: list[Reply | ChannelError] = []
+        for each in going:
+            try:
+                found.append(self._finish(each.result()))
+            except ChannelError as error:
+                found.append(error)
+        return found + [stopped] * (len(calls) - len(going)) if stopped else found
 
     def close(self) -> None:
         """Let go of connections. The door opens again by itself."""
@@ -204,56 +240,51 @@ class HttpDoor:
 
     # -- one call --------------------------------------------------------------------------------------------------
 
-    def _call(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-        body: bytes | None,
-        ok: tuple[int, ...],
-        *,
-        writes: bool,
-    ) -> Reply:
-        where = addresses.target(url)
-        if params:
-            # Blanks as %20: a plus sign is a blank only to some readers.
-            url += ("&" if "?" in url else "?") + urlencode(params, quote_via=quote)
+    def _ready(self, call: Call, *, writes: bool) -> Call:
+        """Ask for permission and for a place in the pace; the call with its whole URL."""
+        if writes:
+            self._refuse_unless_it_may_write(call)
         asked = time.monotonic()
         self._pace.take(self._live)
         if writes and time.monotonic() - asked > 0.05:
-            self._refuse_unless_it_may_write(method, url)  # it may have been paused while we waited for our turn
+            self._refuse_unless_it_may_write(call)  # it may have been paused while we waited for our turn
+        if not call.params:
+            return call
+        # Blanks as %20: a plus sign is a blank only to some readers.
+        url = call.url + ("&" if "?" in call.url else "?") + urlencode(call.params, quote_via=quote)
+        return replace(call, url=url, params=None)
+
+    def _perform(self, call: Call, ok: tuple[int, ...], *, writes: bool) -> _Made:
+        """The call itself; touches nothing but the network."""
+        reply: Reply | None = None
+        problem: ChannelError | None = None
         with self._turn():
             began = time.monotonic()
-            reply: Reply | None = None
-            problem: ChannelError | None = None
             try:
-                reply = self._exchange(where, method, url, headers or {}, body, writes)
-                problem = None if reply.status in ok else self._fate(reply, method, url, writes)
+                reply = self._exchange(call, writes)
+                problem = None if reply.status in ok else self._fate(reply, call.method, call.url, writes)
             except ChannelError as error:
                 problem = error
-            self._note(method, url, writes, began, body, reply, problem)
-        if problem is not None:
-            if isinstance(problem, TryLater) and problem.wait:
-                self._pace.back_off(problem.wait)
-            raise problem
-        assert reply is not None  # noqa: S101 - the type checker cannot see that one of the two is there
-        return reply
+            return _Made(call, writes, time.monotonic() - began, reply, problem)
 
-    def _exchange(
-        self,
-        where: addresses.Target,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        writes: bool,
-    ) -> Reply:
+    def _finish(self, made: _Made) -> Reply:
+        """Count, show, tell the pace; then the answer or its fate."""
+        self._note(made)
+        if made.problem is not None:
+            if isinstance(made.problem, TryLater) and made.problem.wait:
+                self._pace.back_off(made.problem.wait)
+            raise made.problem
+        assert made.reply is not None  # noqa: S101 - one of the two is always there
+        return made.reply
+
+    def _exchange(self, call: Call, writes: bool) -> Reply:
+        method, url = call.method, call.url
+        where = addresses.target(url)
         facts: dict[str, Any] = {"method": method, "url": self._hide(url)}
         for client in self._ways(where):
-            request = client.request(method, url).headers(dict(headers))
-            if body is not None:
-                request = request.body_bytes(body)
+            request = client.request(method, url).headers(dict(call.headers or {}))
+            if call.body is not None:
+                request = request.body_bytes(call.body)
             try:
                 with request.build_streamed() as response:
                     return self._receive(response, method, facts, writes)
@@ -312,9 +343,11 @@ class HttpDoor:
             return kind(words, wait=_wait(reply), **facts)
         return kind(words, answer=text, **facts) if issubclass(kind, NotUnderstood) else kind(words, **facts)
 
-    def _refuse_unless_it_may_write(self, method: str, url: str) -> None:
+    def _refuse_unless_it_may_write(self, call: Call) -> None:
         if not self._may_write():
-            raise WritesRefused("this channel is in test mode, paused or archived", method=method, url=self._hide(url))
+            raise WritesRefused(
+                "this channel is in test mode, paused or archived", method=call.method, url=self._hide(call.url)
+            )
 
     # -- clients ---------------------------------------------------------------------------------------------------
 
@@ -391,33 +424,23 @@ class HttpDoor:
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
-    def _note(
-        self,
-        method: str,
-        url: str,
-        writes: bool,
-        began: float,
-        body: bytes | None,
-        reply: Reply | None,
-        problem: ChannelError | None,
-    ) -> None:
-        seconds = time.monotonic() - began
-        sent, received = len(body or b""), len(reply.body) if reply else 0
+    def _note(self, made: _Made) -> None:
+        call, reply, problem = made.call, made.reply, made.problem
+        sent, received = len(call.body or b""), len(reply.body) if reply else 0
         with self._lock:
             now = self._counts
             self._counts = Counts(
-                now.reads + (not writes),
-                now.writes + writes,
-                now.sent + sent,
-                now.received + received,
-                now.seconds + seconds,
+                reads=now.reads + (not made.writes),
+                writes=now.writes + made.writes,
+                sent=now.sent + sent,
+                received=now.received + received,
+                seconds=now.seconds + made.seconds,
             )
         if self._observer is not None:
             status = reply.status if reply else int(problem.facts.get("status", 0) if problem else 0)
+            code = problem.code if problem else ""
             self._observer(
-                CallMade(
-                    method, self._hide(url), writes, status, seconds, sent, received, problem.code if problem else ""
-                )
+                CallMade(call.method, self._hide(call.url), made.writes, status, made.seconds, sent, received, code)
             )
 
     def _hide(self, text: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from xml.etree.ElementTree import Element
 
-from comptoir.channels.connector import Door, Reply
+from comptoir.channels.connector import Call, Door, Reply
 from comptoir.channels.errors import ChannelError, Missing, NotLetIn, NotUnderstood, Refused, TryLater
 from comptoir.channels.records import Odd
 from comptoir.connectors.prestashop import wire
@@ -19,6 +19,8 @@ from comptoir.kit import clock
 _ERROR = re.compile(
     r"<code>(?:<!\[CDATA\[)?(\d+)(?:\]\]>)?</code>\s*<message>(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?</message>", re.DOTALL
 )
+
+XML = {"content-type": "text/xml; charset=utf-8"}
 
 #: Code of the webservice -> fate, where the status alone would mislead (PrestaShop 8.2.1 and 9.0.3).
 _FATES: Mapping[int, type[ChannelError]] = {
@@ -102,6 +104,23 @@ class PrestaShopClient:
         """Send objects; what the shop says back beyond its status is not needed."""
         self._send(method, path, params, wire.document(name, rows), writes=True)
 
+    def write_each(
+        self,
+        method: str,
+        name: str,
+        rows: Sequence[tuple[str, Mapping[str, object]]],
+        params: Mapping[str, str] | None = None,
+    ) -> list[ChannelError | None]:
+        """Send one object to each path, several at the same time; None where it was saved, else what became of it."""
+        calls = [
+            Call(method, *self._address(path, params), self._headers | XML, wire.document(name, [row]))
+            for path, row in rows
+        ]
+        return [
+            _refined(outcome, method, path) if isinstance(outcome, ChannelError) else None
+            for (path, _), outcome in zip(rows, self._door.write_each(calls), strict=True)
+        ]
+
     # -- the shop --------------------------------------------------------------------------------------------------
 
     @property
@@ -132,24 +151,26 @@ class PrestaShopClient:
     def _send(
         self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | None, *, writes: bool
     ) -> Reply:
-        asked = dict(params or {})
-        if self.config.dispatcher:
-            url, asked = self.config.base, {"url": path, **asked}
-        else:
-            url = f"{self.config.base}/{path}"
-        headers = dict(self._headers)
-        if body is not None:
-            headers["content-type"] = "text/xml; charset=utf-8"
+        url, asked = self._address(path, params)
+        headers = self._headers | XML if body is not None else self._headers
         call = self._door.write if writes else self._door.read
         try:
             reply = call(method, url, params=asked, headers=headers, body=body)
         except ChannelError as error:
-            _refine(error, method, path)
+            refined = _refined(error, method, path)
+            if refined is error:
+                raise
+            raise refined from error
         if version := reply.headers.get("psws-version", ""):
             self.version_text = self.config.version or version
         if (stamp := reply.headers.get("access-time", "")).isdigit():
             self.clock_skew = int(stamp) - clock.now().timestamp()  # their clock when they answered
         return reply
+
+    def _address(self, path: str, params: Mapping[str, str] | None) -> tuple[str, dict[str, str]]:
+        if self.config.dispatcher:
+            return self.config.base, {"url": path, **(params or {})}
+        return f"{self.config.base}/{path}", dict(params or {})
 
     def _document(self, reply: Reply, method: str, path: str) -> Element:
         try:
@@ -164,19 +185,19 @@ class PrestaShopClient:
         return root
 
 
-def _refine(error: ChannelError, method: str, path: str) -> NoReturn:
-    """Raise what the webservice's own code means; the status alone calls a missing right a refusal, and so on."""
+def _refined(error: ChannelError, method: str, path: str) -> ChannelError:
+    """What the webservice's own code means; the status alone calls a missing right a refusal, and so on."""
     found = _ERROR.search(str(error.facts.get("text", "")))
     if found is None:
         if isinstance(error, NotLetIn) and error.facts.get("status") == 405:
             error.facts["right"] = f"{path.partition('/')[0]}: {method}"
-        raise error
+        return error
     code, message = int(found[1]), found[2].strip()
     facts: dict[str, Any] = {**error.facts, "code": code, "reason": message}
     kind = _FATES.get(code)
     if kind is None or (isinstance(error, TryLater) and error.facts.get("status") == 429):
         error.facts.update(facts)
-        raise error
+        return error
     if kind is NotLetIn:
         facts["right"] = {
             132: "shop",
@@ -186,7 +207,7 @@ def _refine(error: ChannelError, method: str, path: str) -> NoReturn:
             facts["hint"] = "authorization_dropped"  # we did send the key: the web server took it away
     if kind is NotUnderstood:
         facts["answer"] = facts.get("text", "")
-    raise kind(f"{message} (code {code})", **facts) from error
+    return kind(f"{message} (code {code})", **facts)
 
 
 def any_of(ids: Iterable[object]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -16,7 +15,6 @@ from comptoir.connectors.prestashop.client import PrestaShopClient, any_of
 from comptoir.connectors.prestashop.lookups import Lookups, malformed
 
 PAGE = 1000  # small rows
-AT_ONCE = 4  # PUTs of one batch in flight; shared hosting bears no more
 
 
 class PrestaShopStock:
@@ -192,32 +190,33 @@ class _Task:
             rows = self._rows([self._refs[place] for place in wanted], display="full")
             for place in [one for one in wanted if self._refs[one] not in rows]:
                 self._gone(place)
-            # A row that was just found under another id is read in the second round.
-            for again in (False, True):
-                ready = [place for place in wanted if place not in self.answers]
-                if again:
-                    ready = [place for place in ready if self._refs[place] not in rows]
-                    rows |= self._rows([self._refs[place] for place in ready], display="full")
-                with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-                    calls = [
-                        pool.submit(self._put_once, place, rows[self._refs[place]], dict(context))
-                        for place in ready
-                        if self._refs[place] in rows
-                    ]
-                for call in calls:
-                    call.result()
+            moved = [place for place in wanted if place not in self.answers and self._refs[place] not in rows]
+            rows |= self._rows([self._refs[place] for place in moved], display="full")
+            self._put_each([place for place in wanted if place not in self.answers], rows, dict(context))
 
-    def _put_once(self, place: int, row: wire.Row, context: dict[str, str]) -> None:
-        body = {name: text for name, text in row.items() if name != "associations"}
-        body["quantity"] = mapping.whole(self._levels[place].level)
-        try:
-            self._client.write("PUT", f"stock_availables/{self._refs[place]}", "stock_available", [body], context)
-        except Unknown as error:
-            self._read_back([place], str(error))
-        except Refused as error:
-            self._refused(place, error)
-        else:
-            self._answer(place, Fate.DONE)
+    def _put_each(self, places: list[int], rows: Mapping[str, wire.Row], context: dict[str, str]) -> None:
+        bodies = []
+        for place in places:
+            kept = {name: text for name, text in rows[self._refs[place]].items() if name != "associations"}
+            quantity = mapping.whole(self._levels[place].level)
+            bodies.append((f"stock_availables/{self._refs[place]}", {**kept, "quantity": quantity}))
+        outcomes = self._client.write_each("PUT", "stock_available", bodies, context)
+        lost: list[int] = []
+        stopped: ChannelError | None = None
+        for place, outcome in zip(places, outcomes, strict=True):
+            match outcome:
+                case None:
+                    self._answer(place, Fate.DONE)
+                case Unknown():
+                    lost.append(place)
+                case Refused():
+                    self._refused(place, outcome)
+                case _:
+                    stopped = stopped or outcome
+        if lost:
+            self._read_back(lost, "the answer was lost")
+        if stopped is not None:
+            raise stopped
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -298,8 +297,12 @@ class _Task:
         context = self._context(self._levels[place].selling_point)
         if self._client.takes_patch:
             self._patch_once([place], context)
-        elif row := self._rows([self._refs[place]], display="full").get(self._refs[place]):
-            self._put_once(place, row, context)
+            return
+        rows = self._rows([self._refs[place]], display="full")
+        if self._refs[place] in rows:
+            self._put_each([place], rows, context)
+        else:
+            self._answer(place, Fate.REFUSED, f"stock row {self._refs[place]} is not there")
 
     def _gone(self, place: int) -> None:
         """A row that is not there any more: perhaps it has another id now; else the listing is gone."""
