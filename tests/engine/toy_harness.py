@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,3 +47,19 @@ class Children:
             if process.is_alive():
                 process.kill()
             process.join()
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 40) -> Any:
+    """What `condition` says once it says something; other processes are at work, so it is asked again and again."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        threading.Event().wait(0.02)
+    raise AssertionError("this never came true")
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "T"

@@ -23,8 +23,7 @@ if not apps.ready:  # in the fork server, which inherits the address of the test
 import psycopg
 import toy_world as world
 
-import comptoir.engine.worker
-from comptoir.engine import runs
+from comptoir.engine import runs, worker
 from comptoir.kit import log
 
 KILLED = -signal.SIGKILL
@@ -61,6 +60,8 @@ def arm(what: str, number: int, when: str, blow: signal.Signals) -> None:
 def execute(port: int, run: int, armed: tuple[Any, ...] | None) -> None:
     """Carry out one run, as a worker's job does."""
     os.environ[world.PORT] = str(port)
+    worker.PAUSED = 1  # seconds: a stopped child keeps its rows no longer than a test can wait
+    worker.end_paused_transactions()
     if armed is not None:
         arm(*armed)
     runs.execute(run, f"child:{os.getpid()}")
@@ -73,4 +74,4 @@ def work(port: int, concurrency: int, armed: tuple[Any, ...] | None, errors: str
     log.set_up("INFO")
     if armed is not None:
         arm(*armed)
-    sys.exit(comptoir.engine.worker.run(concurrency))
+    sys.exit(worker.run(concurrency))

@@ -64,11 +64,11 @@ class Worker:
         self._slots = {Lane.LIVE: max(1, concurrency - bulk), Lane.BULK: bulk}
         self._stopping = threading.Event()
         self._failed = threading.Event()
-        self._signals = 0
+        self._told_again = asyncio.Event()  # no grace: whoever tells twice means now
 
     def run(self) -> int:
         """Work until told to end (0) or until something is broken that a restart may cure (1)."""
-        _end_paused_transactions()
+        end_paused_transactions()
         leader = Leader(self._failed)
         leader.start()
         loop = asyncio.new_event_loop()  # not `asyncio.run`, which would wait for threads that wait for a shop
@@ -108,10 +108,14 @@ class Worker:
                 await _first(asyncio.sleep(wait), told.wait())
         watch.cancel()
         if leftovers:
-            await asyncio.wait(leftovers, timeout=GRACE if self._signals < 2 else 0)
+            every = asyncio.gather(*leftovers)
+            await _first(asyncio.shield(every), self._told_again.wait(), asyncio.sleep(GRACE))
 
     def _told(self, told: asyncio.Event) -> None:
-        self._signals += 1
+        if told.is_set():
+            self._told_again.set()
+            return
+        logger.info("worker %s was told to end", self.name)
         self._stopping.set()
         told.set()
 
@@ -200,7 +204,9 @@ async def _first(*waits: Any) -> None:
         task.result()
 
 
-def _end_paused_transactions() -> None:
+def end_paused_transactions() -> None:
+    """Let PostgreSQL end transactions of this process that sit still: stopped in the middle of one, it would keep rows
+    from everybody until it is continued. For connections made from now on."""
     options = connections.settings["default"]["OPTIONS"]
     ours = f"-c idle_in_transaction_session_timeout={PAUSED}s"
     options["options"] = f"{options.get('options', '')} {ours}".strip()
