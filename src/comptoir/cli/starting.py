@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from comptoir.kit import log, postgres
 from comptoir.kit.settings import settings
+
+Say = Callable[[str], None]
 
 
 @contextmanager

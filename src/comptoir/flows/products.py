@@ -14,6 +14,7 @@ from comptoir.channels.errors import Missing
 from comptoir.channels.models import Channel
 from comptoir.channels.records import Listing, Page, Product
 from comptoir.commerce.catalog import actions as catalog
+from comptoir.commerce.catalog import images
 from comptoir.commerce.catalog.errors import BadImage
 from comptoir.commerce.catalog.models import PriceList
 from comptoir.commerce.catalog.records import ImageWanted, Outcome, PartWanted, ProductWanted, Upserted, VariantWanted
@@ -33,13 +34,13 @@ PICTURE_TRIES = 5
 
 
 def wanting_pictures(channels: Sequence[int]) -> set[int]:
-    """Which of these channels have a picture to fetch."""
+    """Which of these channels have a picture that nobody has asked for yet; those that failed are tried again at night."""
     return {
         row[0]
         for row in sql.rows(
             "SELECT c FROM unnest(%s::bigint[]) c WHERE EXISTS (SELECT 1 FROM catalog_productimage"
-            " WHERE image_id IS NULL AND attempts < %s AND starts_with(source, c || ':'))",
-            [list(channels), PICTURE_TRIES],
+            " WHERE image_id IS NULL AND attempts = 0 AND starts_with(source, c || ':'))",
+            [list(channels)],
         )
     }
 
@@ -67,11 +68,20 @@ def update_products(run: RunContext, channel: OpenChannel | None) -> None:
         _retire_missing(run, channel.row)
 
 
-@flow("pull_images", direction=IN, title=_("Product images"), needs=("products",), facts=wanting_pictures)
+@flow(
+    "pull_images",
+    direction=IN,
+    title=_("Product images"),
+    needs=("products",),
+    cron="45 3 * * *",
+    facts=wanting_pictures,
+)
 def pull_images(run: RunContext, channel: OpenChannel | None) -> None:
     """Fetch pictures that products want, each kept once by content."""
     assert channel is not None  # noqa: S101
-    while wanted := _wanted_pictures(channel.ref):
+    after = 0
+    while wanted := _wanted_pictures(channel.ref, after):
+        after = wanted[-1][0]
         fetched: list[tuple[int, str, bytes, str] | tuple[int, str, None, str]] = []
         for row, ref in wanted:
             try:
@@ -84,14 +94,14 @@ def pull_images(run: RunContext, channel: OpenChannel | None) -> None:
                 _keep_picture(run, row, ref, picture, told)
 
 
-def _wanted_pictures(channel: int) -> list[tuple[int, str]]:
+def _wanted_pictures(channel: int, after: int) -> list[tuple[int, str]]:
     prefix = f"{channel}:"
     return [
         (row[0], str(row[1]).removeprefix(prefix))
         for row in sql.rows(
             "SELECT id, source FROM catalog_productimage WHERE image_id IS NULL AND attempts < %s AND starts_with(source, %s)"
-            " ORDER BY attempts, id LIMIT %s",
-            [PICTURE_TRIES, prefix, PICTURES],
+            " AND id > %s ORDER BY id LIMIT %s",
+            [PICTURE_TRIES, prefix, after, PICTURES],
         )
     ]
 
@@ -101,11 +111,11 @@ def _keep_picture(run: RunContext, row: int, ref: str, content: bytes | None, to
     problem = told if content is None else ""
     if content is not None:
         try:
-            image = catalog.store_image(content, told, at=run.at)
+            image = images.store_image(content, told)
         except BadImage as error:
             problem = str(error)
         else:
-            sql.execute("UPDATE catalog_productimage SET image_id = %s WHERE id = %s", [image, row])
+            sql.execute("UPDATE catalog_productimage SET image_id = %s WHERE id = %s", [image.pk, row])
             run.count(seen=1, created=1)
             run.resolved([subject])
             return

@@ -310,7 +310,8 @@ def _set_aside(
             for stocked, per in parts.get(variant, ()):
                 units[stocked] += line.quantity * per
         scope = found.point.id if channel.hold_scope == HoldScope.OWN else None
-        until = sale.placed_at + timedelta(days=channel.hold_days)
+        # Counted from when we knew of it: a shop that is connected with old unpaid sales shows no difference at first.
+        until = (row.seen_at if row is not None else at) + timedelta(days=channel.hold_days)
         if until <= at:
             if row is not None:
                 freed.append(key)
