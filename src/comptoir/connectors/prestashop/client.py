@@ -47,6 +47,7 @@ class PrestaShopClient:
         self._lock = threading.Lock()
         self._odd: list[Odd] = []
         self.version_text = config.version
+        self._heard = False  # whether the shop has answered at all, so that a hidden version is asked for once
         self.clock_skew: float | None = None
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ class PrestaShopClient:
     @property
     def takes_patch(self) -> bool:
         """PATCH came with 8.0. A shop that hides its version is taken for an old one: a full PUT works everywhere."""
-        if not self.version:
+        if not self.version and not self._heard:
             self.get("")
         return self.version[:1] >= (8,)
 
@@ -161,6 +162,7 @@ class PrestaShopClient:
             if refined is error:
                 raise
             raise refined from error
+        self._heard = True
         if version := reply.headers.get("psws-version", ""):
             self.version_text = self.config.version or version
         if (stamp := reply.headers.get("access-time", "")).isdigit():
