@@ -38,7 +38,7 @@ from comptoir.web import answers, cells, flow_words, lists
 from comptoir.web import findings as findings_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
-from comptoir.web.findings_words import RULES
+from comptoir.web.findings_words import MEANINGS, RULES
 from comptoir.web.inventory import parse_quantity
 
 TABS = {
@@ -49,6 +49,10 @@ TABS = {
     "channel_preview": _("Preview"),
     "channel_settings": _("Settings"),
 }
+
+
+HUB = "hub"  # the kind of our own pseudo-channel, which carries the checks within the hub
+HUB_TABS = ("channel", "channel_flows")
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,14 @@ def _find(code: str) -> Channel:
 
 
 def _page(request: PersonRequest, it: Channel, tab: str, context: dict[str, Any]) -> HttpResponse:
-    tabs = [(reverse(name, args=[it.code]), title, name == tab) for name, title in TABS.items()]
+    names = HUB_TABS if it.kind == HUB else tuple(TABS)
+    tabs = [(reverse(name, args=[it.code]), TABS[name], name == tab) for name in names]
     rights = {
         "may_run": allows(request.user, Right.RUN_FLOWS),
         "may_change": allows(request.user, Right.CHANGE_CHANNELS),
     }
     template = f"channels/{tab.removeprefix('channel_') if tab != 'channel' else 'overview'}.html"
-    return render(request, template, {"channel": it, "tabs": tabs, **rights, **context})
+    return render(request, template, {"channel": it, "is_hub": it.kind == HUB, "tabs": tabs, **rights, **context})
 
 
 @require_GET
@@ -347,7 +352,7 @@ def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
     statuses = {s.external_id: s.name for s in seen.statuses} if seen else {}
     statuses = {m.external_id: m.name for m in known.values() if m.kind == "status"} | statuses
     payments = {p.external_id: p.name for p in seen.payment_methods} if seen else {}
-    states = {s.external_id: s.state for s in seen.statuses} if seen else {}
+    states = {s.external_id: MEANINGS[s.state] for s in seen.statuses} if seen else {}
     context = {
         "statuses": _mapped("status", statuses, known, states),
         "carriers": _mapped("carrier", carriers, known, {}),

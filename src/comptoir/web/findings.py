@@ -103,11 +103,11 @@ ALL = lists.Listing(
     search=lambda text: lists.bounded(Finding.objects.filter(subject__icontains=text)),
     search_hint=_("What it is about"),
     empty=lists.Empty(_("Nothing was found yet"), _("Runs leave a finding here for whatever someone should read.")),
-    fill=lambda rows: _link(rows),
+    fill=lambda rows: link_subjects(rows),
 )
 
 
-def _link(rows: Any) -> None:
+def link_subjects(rows: Any) -> None:
     """Lead subjects that are sales or orders to their pages, two queries for the page."""
     sales = {(r.channel_id, r.subject[5:]) for r in rows if r.subject.startswith("sale:")}
     staged = StagedSale.objects.filter(external_id__in={external for _c, external in sales}) if sales else ()

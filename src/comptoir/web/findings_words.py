@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from comptoir.channels.records import SaleState
 from comptoir.staging.rules import Rule
 
 
@@ -59,7 +61,7 @@ WORDS: dict[str, Words] = {
     ),
     "no_lines": Words(_("Nothing was bought"), _("Look at the sale at the shop, or reject it."), "staging"),
     "unknown_sku": Words(
-        _("No variant of yours is “%(sku)s” (%(name)s)"),
+        _("No variant of yours is “%(sku)s”"),
         _("Say which variant it is. It is remembered for the next sale."),
         "staging",
     ),
@@ -213,8 +215,25 @@ def title(code: str, facts: Mapping[str, Any]) -> str:
         return code.replace("_", " ").capitalize()
     if not facts and "%(" in str(words.what):
         return str(KINDS.get(code) or code.replace("_", " ").capitalize())
-    return str(words.what) % _Facts(str, {key: value for key, value in facts.items() if value not in ("", None)})
+    return str(words.what) % _Facts(
+        str, {key: _short(value) for key, value in facts.items() if value not in ("", None)}
+    )
 
+
+def _short(value: Any) -> Any:
+    """Somebody else's words within a sentence of ours: not longer than the sentence."""
+    return Truncator(value).chars(60) if isinstance(value, str) else value
+
+
+#: What the connector reads from a status of the channel.
+MEANINGS = {
+    SaleState.UNPAID: _("not paid or not valid yet"),
+    SaleState.PAID: _("paid: may be prepared"),
+    SaleState.SHIPPED: _("shipped"),
+    SaleState.CANCELLED: _("cancelled"),
+    SaleState.REFUNDED: _("refunded"),
+    SaleState.UNKNOWN: _("nothing"),
+}
 
 #: Names of kinds whose sentence needs facts, for filters and groups.
 KINDS = {

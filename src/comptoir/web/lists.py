@@ -79,6 +79,7 @@ class Shown:
     note: str
     count: str
     is_narrowed: bool
+    can_search: bool
     next: str
     is_first: bool
     first: str
@@ -118,6 +119,7 @@ class Listing:
             note=note,
             count=count,
             is_narrowed=bool(chosen or text),
+            can_search=self.search is not None,
             next=_with(asked, after=page.after) if page.after else "",
             is_first=not asked.get("after"),
             first=_with(asked, after=None),

@@ -264,7 +264,11 @@ def _shipments(order: Order) -> list[Shipment]:
 
 
 def _addresses(order: Order) -> list[tuple[Any, list[str]]]:
-    said = ((_("Ship to"), order.shipping), (_("Bill to"), order.billing))
+    is_same = order.billing == order.shipping
+    said = (
+        (_("Ship and bill to") if is_same else _("Ship to"), order.shipping),
+        (_("Bill to"), None if is_same else order.billing),
+    )
     return [(title, parts) for title, address in said if address and (parts := _address(address))]
 
 

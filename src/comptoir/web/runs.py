@@ -16,6 +16,7 @@ from comptoir.engine import runs as engine
 from comptoir.engine.models import Finding, Outcome, Run, RunStatus, Trigger
 from comptoir.kit import clock
 from comptoir.web import answers, cells, channel_names, findings_words, flow_words, lists
+from comptoir.web import findings as findings_page
 
 OPEN = (RunStatus.QUEUED, RunStatus.RUNNING)
 PLAN = 200
@@ -93,9 +94,15 @@ def runs(request: PersonRequest) -> HttpResponse:
 @require_GET
 @needs(Right.SEE_CHANNELS)
 def run(request: PersonRequest, pk: int) -> HttpResponse:
-    """One run; while it is open its middle refreshes itself."""
-    it = get_object_or_404(Run.objects.select_related("flow__channel"), pk=pk)
+    """One run; while it is open its middle refreshes itself. A run that saw nothing leaves no row: the page says so."""
+    is_middle = request.headers.get("HX-Target") == "middle"
+    it = Run.objects.select_related("flow__channel").filter(pk=pk).first()
+    if it is None:
+        return render(
+            request, "runs/gone_middle.html" if is_middle else "runs/gone.html", status=200 if is_middle else 404
+        )
     found = list(Finding.objects.filter(run=it).select_related("channel").order_by("closed_at", "-last_at")[:100])
+    findings_page.link_subjects(found)
     counts = [(name, getattr(it, name)) for name in engine.COUNTS]
     calls = it.calls
     context = {
@@ -116,7 +123,6 @@ def run(request: PersonRequest, pk: int) -> HttpResponse:
         "error": _error(it),
         "may_run": allows(request.user, Right.RUN_FLOWS),
     }
-    is_middle = request.headers.get("HX-Target") == "middle"
     return render(request, "runs/middle.html" if is_middle else "runs/run.html", context)
 
 
