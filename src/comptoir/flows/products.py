@@ -207,7 +207,9 @@ def _linked(
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
     if listings and sql.value(
-        "SELECT EXISTS (SELECT 1 FROM staging_stagedsale WHERE channel_id = %s AND state = 'repair')", [channel.pk]
+        "SELECT EXISTS (SELECT 1 FROM staging_stagedsale WHERE channel_id = %s AND state IN ('repair', 'retry')"
+        " AND anomalies <> '[]')",
+        [channel.pk],
     ):
         reporting.report_staged(run, staging.recheck(channel, actor=run.actor, at=run.at))
     return [key for key, codes in troubled.items() if "part_unknown" in codes]

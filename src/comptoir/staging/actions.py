@@ -361,14 +361,15 @@ def _tell_physical(channel: int, touched: Collection[str], at: datetime) -> None
 def recheck(
     channel: Channel, *, staged: Collection[int] | None = None, actor: Actor, at: datetime, limit: int = 500
 ) -> Staged:
-    """Run the checks again on rows that need a person (or these): after a mapping, a link or a new product."""
+    """Run the checks again on rows that have anomalies (or on these): after a mapping, a link or a new product. An unpaid
+    sale sets nothing aside for a line that nobody knows, so it is among them."""
     result = Staged()
     after = 0
     while True:
         rows = sql.rows(
             'SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_approved, seen_at'
             ' FROM staging_stagedsale WHERE channel_id = %s AND id > %s AND "order" IS NULL'
-            " AND (state = 'repair' OR id = ANY(%s)) AND (%s::bigint[] IS NULL OR id = ANY(%s))"
+            " AND (state = 'repair' OR (state = 'retry' AND anomalies <> '[]') OR id = ANY(%s)) AND (%s::bigint[] IS NULL OR id = ANY(%s))"
             " ORDER BY id LIMIT %s FOR UPDATE",
             [
                 channel.pk,
