@@ -14,11 +14,11 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
 STEPS: dict[str, list[str]] = {
-    "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
-    "lint": [str(BIN / "ruff"), "check", "--quiet", "."],
+    "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "--output-format", "concise", "."],
+    "lint": [str(BIN / "ruff"), "check", "--quiet", "--output-format", "concise", "."],
     "types": [str(BIN / "mypy"), "--no-error-summary"],
-    "imports": [str(BIN / "lint-imports"), "--config", ".importlinter"],
-    "structure": [str(BIN / "pytest"), "-q", "--no-header", "tests/architecture", "tests/docs"],
+    "imports": [str(BIN / "lint-imports"), "--no-logo", "--config", ".importlinter"],
+    "structure": [str(BIN / "pytest"), "-q", "--no-header", "--tb=short", "tests/architecture", "tests/docs"],
 }
 
 
