@@ -12,7 +12,6 @@ import psycopg
 log = logging.getLogger(__name__)
 
 CONNECT = 5  # seconds until a connection must stand
-ANSWER = 10.0  # seconds until a statement must be answered: senders give up at about that time
 
 
 class DatabaseAway(Exception):
@@ -22,8 +21,9 @@ class DatabaseAway(Exception):
 class Connection:
     """Statements one after the other, each in a transaction of its own."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
+    def __init__(self, url: Callable[[], str], answer: float) -> None:
         self._url = url
+        self._answer = answer  # seconds until a statement must be answered
         self._open: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._turn = asyncio.Lock()
         self._was_away = False
@@ -32,7 +32,7 @@ class Connection:
         """Run a committed statement. DataError and IntegrityError speak of the rows; all else is DatabaseAway."""
         async with self._turn:
             try:
-                async with asyncio.timeout(ANSWER):
+                async with asyncio.timeout(self._answer):
                     cursor = await (await self._connection()).execute(statement, params, prepare=True)
                     found = await cursor.fetchall() if cursor.description else []
             except (psycopg.DataError, psycopg.IntegrityError):

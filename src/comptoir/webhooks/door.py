@@ -11,12 +11,14 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from comptoir import connectors
 from comptoir.channels.connector import Connector
 from comptoir.channels.errors import Refused
 from comptoir.kit import clock
+from comptoir.kit.log import set_up as set_up_log
 from comptoir.kit.secrets import Box
 from comptoir.kit.settings import secret_keys, settings
 from comptoir.webhooks.connection import Connection, DatabaseAway
@@ -31,11 +33,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PREFIX = "/hooks/"
 HEALTH = "/healthz"
-LARGEST = 1 << 20  # bytes of a body
-TOGETHER = 64 << 20  # bytes of all bodies that are being read or waiting, so that many senders cannot fill the memory
-READING = 10.0  # seconds for a whole body: a sender that trickles is let go
 AGAIN = "5"  # seconds after which a sender may try again
 LENGTHS = {"event_id": 160, "topic": 20, "external_id": 120}  # as webhooks.models.Delivery has them
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What senders may ask of us."""
+
+    body: int = 1 << 20  # bytes
+    together: int = 64 << 20  # bytes being read or waiting, so that many senders cannot fill the memory
+    reading: float = 10.0  # seconds for a whole body: a sender that trickles is let go
+    keeping: float = 10.0  # seconds for PostgreSQL: senders give up at about that time
 
 
 class Answer(NamedTuple):
@@ -70,8 +79,8 @@ WELL = Answer(200, "ok")
 NOT_HERE = Answer(404, "no channel has this address, or the delivery is not signed with its secret")
 NO_PAGE = Answer(404, "there is nothing here", closes=True)
 NOT_POST = Answer(405, "deliveries are posted", allow="POST", closes=True)
-TOO_LARGE = Answer(413, f"a delivery may have {LARGEST} bytes", closes=True)
-TOO_SLOW = Answer(408, f"a delivery must arrive within {READING:.0f} seconds", closes=True)
+TOO_LARGE = Answer(413, "a delivery is not that large", closes=True)
+TOO_SLOW = Answer(408, "a delivery must arrive in a few seconds", closes=True)
 CUT_OFF = Answer(400, "the delivery ended too early", closes=True)
 NOT_TAKEN = Answer(422, "the delivery is verified but cannot be kept")
 LATER = Answer(503, "the delivery could not be kept: send it again", retry_after=AGAIN)
@@ -90,10 +99,15 @@ class Door:
     """The application. `url` and `find` are handed in, so that it can be run on any database with any connectors."""
 
     def __init__(
-        self, url: Callable[[], str], find: Callable[[str], Connector | None], box: Callable[[], Box] | None = None
+        self,
+        url: Callable[[], str],
+        find: Callable[[str], Connector | None],
+        box: Callable[[], Box],
+        limits: Limits = Limits(),
     ) -> None:
-        self._connection = Connection(url)
-        self._channels = Channels(self._connection, find, box or _box)
+        self._limits = limits
+        self._connection = Connection(url, limits.keeping)
+        self._channels = Channels(self._connection, find, box)
         self._writer = Writer(self._connection)
         self._bytes = 0
 
@@ -101,15 +115,16 @@ class Door:
         if scope["type"] == "http":
             await (await self._answer(scope, receive)).send(send)
         elif scope["type"] == "lifespan":
-            await self.live(receive, send)
+            await self._live(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, receive: Receive, send: Send) -> None:
         """The server's start and end."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                set_up_log(settings().log_level)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._connection.close()
@@ -127,16 +142,18 @@ class Door:
             return NOT_POST
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
         stated = headers.get("content-length", "")
-        if stated and not (stated.isascii() and stated.isdigit() and len(stated) < 10 and int(stated) <= LARGEST):
+        if stated and not (
+            stated.isascii() and stated.isdigit() and len(stated) < 10 and int(stated) <= self._limits.body
+        ):
             return TOO_LARGE
         # What is stated is set aside at once; a body of unstated length may become as large as allowed.
-        room = int(stated) if stated else LARGEST
-        if self._bytes + room > TOGETHER:
+        room = int(stated) if stated else self._limits.body
+        if self._bytes + room > self._limits.together:
             return BUSY
         self._bytes += room
         try:
-            async with asyncio.timeout(READING):
-                body = await _read(receive)
+            async with asyncio.timeout(self._limits.reading):
+                body = await _read(receive, self._limits.body)
             return await self._take(token, headers, body)
         except TimeoutError:
             return TOO_SLOW
@@ -174,11 +191,11 @@ class Door:
         return KEPT
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, largest: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         whole: bytes = message.get("body", b"")
-        if len(whole) > LARGEST:
+        if len(whole) > largest:
             raise _TooLarge
         return whole
     parts, size = [], 0
@@ -187,7 +204,7 @@ async def _read(receive: Receive) -> bytes:
             raise _CutOff
         part = message.get("body", b"")
         size += len(part)
-        if size > LARGEST:
+        if size > largest:
             raise _TooLarge
         parts.append(part)
         if not message.get("more_body"):
@@ -199,4 +216,4 @@ def _box() -> Box:
     return Box(secret_keys(settings()))
 
 
-application = Door(lambda: settings().database_url, connectors.find)
+application = Door(lambda: settings().database_url, connectors.find, _box)
