@@ -16,7 +16,7 @@ from comptoir.commerce.orders.models import Order
 from comptoir.engine import findings as engine
 from comptoir.engine.models import Finding, Severity
 from comptoir.staging.models import StagedSale
-from comptoir.web import cells, channel_names, findings_words, lists
+from comptoir.web import cells, channel_names, findings_words, lists, words
 
 
 def groups(channel: int | None = None, severity: Severity | None = None) -> list[dict[str, Any]]:
@@ -28,17 +28,17 @@ def groups(channel: int | None = None, severity: Severity | None = None) -> list
     for group in found:
         row = channels.get(group.channel or 0)
         facts = latest.get((group.channel, group.code), {})
-        url, words = findings_words.place(group.code, row.code if row else None)
+        url, leads_to = findings_words.place(group.code, row.code if row else None)
         shown.append(
             {
                 "group": group,
                 "channel": row,
-                "severity_words": Severity(group.severity).label,
+                "severity_words": words.of(Severity, group.severity),
                 "title": findings_words.title(group.code, facts),
                 "others": group.subjects - 1,
                 "cure": findings_words.cure(group.code, facts),
                 "url": url,
-                "url_words": words,
+                "url_words": leads_to,
                 "all_url": f"{reverse('findings_all')}?code={group.code}&channel={group.channel or ''}",
             }
         )
@@ -66,7 +66,7 @@ def _subject(row: Finding) -> str:
 
 ALL = lists.Listing(
     columns=(
-        lists.Column(_("Severity"), lambda f: cells.badge(f.severity, f.get_severity_display()), "b"),
+        lists.Column(_("Severity"), lambda f: cells.badge(f.severity, words.of(Severity, f.severity)), "b"),
         lists.Column(
             _("What"),
             lambda f: cells.two(findings_words.title(f.code, f.facts), findings_words.cure(f.code, f.facts)),
@@ -81,7 +81,7 @@ ALL = lists.Listing(
     sorts=(lists.Sort("latest", _("Latest first"), ("-last_at", "-id")),),
     filters=(
         lists.Filter(
-            "severity", _("Every severity"), lambda: Severity.choices, lambda rows, v: rows.filter(severity=v)
+            "severity", _("Every severity"), lambda: words.choices(Severity), lambda rows, v: rows.filter(severity=v)
         ),
         lists.Filter(
             "state",

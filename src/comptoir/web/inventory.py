@@ -27,7 +27,7 @@ from comptoir.commerce.inventory.models import Level, Movement, Reason, Warehous
 from comptoir.commerce.inventory.records import Fact, Receipt
 from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput
-from comptoir.web import answers, cells, lists
+from comptoir.web import answers, cells, lists, words
 
 TYPED_ROWS = 6
 CSV_ROWS = 20_000
@@ -85,7 +85,7 @@ MOVEMENTS = lists.Listing(
     columns=(
         lists.Column(__("When"), lambda m: cells.moment(m.at), "d"),
         lists.Column("SKU", _variant_cell, "a"),
-        lists.Column(__("Why"), lambda m: cells.two(m.get_reason_display(), m.comment or m.reference), "c"),
+        lists.Column(__("Why"), lambda m: cells.two(words.of(Reason, m.reason), m.comment or m.reference), "c"),
         lists.Column(__("From"), lambda m: cells.name(m.from_warehouse.name if m.from_warehouse else "")),
         lists.Column(__("To"), lambda m: cells.name(m.to_warehouse.name if m.to_warehouse else "")),
         lists.Column(__("Who"), lambda m: cells.name(m.actor_label)),
@@ -96,7 +96,9 @@ MOVEMENTS = lists.Listing(
         lists.Sort("oldest", __("Oldest first"), ("at", "id")),
     ),
     filters=(
-        lists.Filter("reason", __("Every reason"), lambda: Reason.choices, lambda rows, v: rows.filter(reason=v)),
+        lists.Filter(
+            "reason", __("Every reason"), lambda: words.choices(Reason), lambda rows, v: rows.filter(reason=v)
+        ),
     ),
     search=catalog.search,
     found_in="variant",
@@ -126,13 +128,19 @@ def movements(request: PersonRequest) -> HttpResponse:
     return render(request, "inventory/list.html", {"list": MOVEMENTS.show(request, rows), "here": "movements"})
 
 
+class WarehouseField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
+    """A choice of warehouses, by name."""
+
+    def label_from_instance(self, obj: Warehouse) -> str:
+        """Its name."""
+        return obj.name
+
+
 class Reception(forms.Form):
     """What came in; the goods themselves are rows beside it, typed or as a file."""
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=40)
-    warehouse = forms.ModelChoiceField(
-        Warehouse.objects.filter(is_active=True).order_by("position", "id"), empty_label=None
-    )
+    warehouse = WarehouseField(Warehouse.objects.filter(is_active=True).order_by("position", "id"), empty_label=None)
     supplier = forms.CharField(max_length=120, required=False)
     comment = forms.CharField(max_length=255, required=False)
     file = forms.FileField(required=False)
@@ -254,7 +262,7 @@ class Adjustment(forms.Form):
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=40)
     sku = forms.CharField(max_length=80)
-    warehouse = forms.ModelChoiceField(Warehouse.objects.order_by("position", "id"), empty_label=None)
+    warehouse = WarehouseField(Warehouse.objects.order_by("position", "id"), empty_label=None)
     change = forms.DecimalField(max_digits=14, decimal_places=3, localize=True)
     comment = forms.CharField(max_length=255)
 

@@ -15,7 +15,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, QueryDict
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from comptoir.commerce.catalog.records import Found
 from comptoir.kit import paging
@@ -153,7 +155,8 @@ def bounded(rows: QuerySet[Any]) -> Found:
 
 def _count(rows: QuerySet[Any]) -> str:
     number = rows.order_by()[: COUNT_TO + 1].count()
-    return f"{COUNT_TO:,}+" if number > COUNT_TO else f"{number:,}"
+    shown = number_format(min(number, COUNT_TO), use_l10n=True, force_grouping=True)
+    return ngettext("%(n)s row", "%(n)s rows", number) % {"n": f"{shown}+" if number > COUNT_TO else shown}
 
 
 def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int) -> paging.Slice[Any]:

@@ -30,7 +30,7 @@ from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput
 from comptoir.kit.money import ZERO, to_minor
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import answers, cells, channel_names, inventory, lists
+from comptoir.web import answers, cells, channel_names, inventory, lists, words
 
 _waits = Exists(Backorder.objects.filter(order=OuterRef("pk")))
 _has_goods = Exists(Reservation.objects.filter(order=OuterRef("pk")))
@@ -76,7 +76,7 @@ def _buyer(order: Order) -> str:
 def _status(order: Order) -> str:
     if order.is_blocked:
         return cells.badge("on_hold", _("Changed there"))
-    return cells.badge(order.status, order.get_status_display())
+    return cells.badge(order.status, words.of(Status, order.status))
 
 
 ORDERS = lists.Listing(
@@ -86,7 +86,7 @@ ORDERS = lists.Listing(
         lists.Column(_("Buyer"), _buyer, "c"),
         lists.Column(_("Placed"), lambda o: cells.moment(o.placed_at), "d"),
         lists.Column(_("Status"), _status, "b"),
-        lists.Column(_("Preparation"), lambda o: o.get_preparation_display()),
+        lists.Column(_("Preparation"), lambda o: words.of(Preparation, o.preparation)),
         lists.Column(_("Total"), lambda o: cells.money(o.total, o.currency), is_number=True),
     ),
     sorts=(
@@ -95,11 +95,11 @@ ORDERS = lists.Listing(
     ),
     filters=(
         lists.Filter("channel", _("Every channel"), channel_names.choices, lambda rows, v: rows.filter(channel=int(v))),
-        lists.Filter("status", _("Every status"), lambda: Status.choices, lambda rows, v: rows.filter(status=v)),
+        lists.Filter("status", _("Every status"), lambda: words.choices(Status), lambda rows, v: rows.filter(status=v)),
         lists.Filter(
             "preparation",
             _("Every preparation"),
-            lambda: Preparation.choices,
+            lambda: words.choices(Preparation),
             lambda rows, v: rows.filter(preparation=v),
         ),
     ),
@@ -293,9 +293,9 @@ WHAT = {
 
 
 def _happened(row: History) -> str:
-    labels = dict(Status.choices) | dict(Preparation.choices)
-    words = str(WHAT.get(row.what) or row.what.replace("_", " ").capitalize())
-    return words % {"before": labels.get(row.before, row.before), "after": labels.get(row.after, row.after)}
+    labels = {**words.WORDS[Status], **words.WORDS[Preparation]}
+    said = str(WHAT.get(row.what) or row.what.replace("_", " ").capitalize())
+    return said % {"before": labels.get(row.before, row.before), "after": labels.get(row.after, row.after)}
 
 
 def _reason(request: PersonRequest) -> str:

@@ -15,7 +15,7 @@ from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.engine import runs as engine
 from comptoir.engine.models import Finding, Outcome, Run, RunStatus, Trigger
 from comptoir.kit import clock
-from comptoir.web import answers, cells, channel_names, findings_words, flow_words, lists
+from comptoir.web import answers, cells, channel_names, findings_words, flow_words, lists, words
 from comptoir.web import findings as findings_page
 
 OPEN = (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -25,8 +25,8 @@ PLAN = 200
 def state(run: Run) -> str:
     """Status and outcome as one badge: whether it ran, and whether the business agreed."""
     if run.status == RunStatus.DONE and run.outcome in (Outcome.PARTIAL, Outcome.UNBALANCED):
-        return cells.badge(run.outcome, run.get_outcome_display())
-    return cells.badge(run.status, run.get_status_display())
+        return cells.badge(run.outcome, words.of(Outcome, run.outcome))
+    return cells.badge(run.status, words.of(RunStatus, run.status))
 
 
 def _title(run: Run) -> str:
@@ -49,7 +49,7 @@ RUNS = lists.Listing(
     columns=(
         lists.Column(_("Flow"), _title, "a"),
         lists.Column(_("State"), state, "b"),
-        lists.Column(_("Started by"), lambda r: r.get_trigger_display()),
+        lists.Column(_("Started by"), lambda r: words.of(Trigger, r.trigger)),
         lists.Column(_("Queued"), lambda r: cells.moment(r.queued_at), "d"),
         lists.Column(_("Lasted"), _seconds, is_number=True),
         lists.Column(_("Seen"), _count("seen"), is_number=True),
@@ -63,15 +63,17 @@ RUNS = lists.Listing(
         lists.Filter(
             "channel", _("Every channel"), channel_names.choices, lambda rows, v: rows.filter(flow__channel=int(v))
         ),
-        lists.Filter("status", _("Every status"), lambda: RunStatus.choices, lambda rows, v: rows.filter(status=v)),
+        lists.Filter(
+            "status", _("Every status"), lambda: words.choices(RunStatus), lambda rows, v: rows.filter(status=v)
+        ),
         lists.Filter(
             "outcome",
             _("Every outcome"),
-            lambda: [c for c in Outcome.choices if c[0]],
+            lambda: words.choices(Outcome),
             lambda rows, v: rows.filter(outcome=v),
         ),
         lists.Filter(
-            "trigger", _("Started by anything"), lambda: Trigger.choices, lambda rows, v: rows.filter(trigger=v)
+            "trigger", _("Started by anything"), lambda: words.choices(Trigger), lambda rows, v: rows.filter(trigger=v)
         ),
     ),
     empty=lists.Empty(

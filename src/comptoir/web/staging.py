@@ -31,7 +31,7 @@ from comptoir.staging import actions
 from comptoir.staging.checks import ANOMALIES, match
 from comptoir.staging.matching import gather
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import answers, cells, channel_names, findings_words, lists, variants
+from comptoir.web import answers, cells, channel_names, findings_words, lists, variants, words
 
 #: Accepts what a person said yes to; started at once, not at its next turn.
 ACCEPTS = "accept_sales"
@@ -48,7 +48,7 @@ def _anomalies(row: StagedSale) -> SafeString | str:
 def _state(row: StagedSale) -> str:
     if row.state == State.READY and not row.is_approved and not row.channel.accepts_by_itself:
         return cells.badge("retry", _("Waits for your yes"))
-    return cells.badge(row.state, row.get_state_display())
+    return cells.badge(row.state, words.of(State, row.state))
 
 
 GRID = lists.Listing(

@@ -20,7 +20,7 @@ from comptoir.commerce.inventory.models import Backorder, Hold, Level, Movement,
 from comptoir.commerce.orders.models import Order
 from comptoir.kit.money import ZERO
 from comptoir.offers import queries as offers
-from comptoir.web import cells, lists
+from comptoir.web import cells, lists, words
 
 LEDGER = 50
 
@@ -56,7 +56,7 @@ VARIANTS = lists.Listing(
     columns=(
         lists.Column("SKU", lambda v: cells.link(reverse("variant", args=[v.pk]), v.sku), "a"),
         lists.Column(_("Product"), lambda v: cells.two(cells.name(v.product.name), options(v)), "c"),
-        lists.Column(_("Kind"), lambda v: v.get_kind_display()),
+        lists.Column(_("Kind"), lambda v: words.of(Kind, v.kind)),
         lists.Column(_("State"), _state),
         lists.Column(_("On hand"), _quantity("on_hand"), "b", is_number=True),
         lists.Column(_("Reserved"), _quantity("reserved"), is_number=True),
@@ -68,7 +68,7 @@ VARIANTS = lists.Listing(
         lists.Sort("newest", _("Newest first"), ("-id",)),
     ),
     filters=(
-        lists.Filter("kind", _("Every kind"), lambda: Kind.choices, lambda rows, v: rows.filter(kind=v)),
+        lists.Filter("kind", _("Every kind"), lambda: words.choices(Kind), lambda rows, v: rows.filter(kind=v)),
         lists.Filter(
             "state",
             _("Every state"),

@@ -10,7 +10,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from comptoir.accounts.rights import Right, allows
-from comptoir.web import cells
+from comptoir.web import cells, words
 
 register = template.Library()
 
@@ -61,3 +61,9 @@ def may(user: object, right: str) -> bool:
 def plain(value: Decimal | None) -> str:
     """A quantity as a form takes it back: no grouping, no trailing zeros."""
     return cells.plain(value)
+
+
+@register.filter
+def label(value: str, kind: str) -> Any:
+    """The word for a state or kind."""
+    return words.named(kind, value)
