@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import psycopg
 from django.db import connections
@@ -32,7 +32,7 @@ def raw(using: str = DEFAULT_DB_ALIAS) -> psycopg.Connection[Row]:
 def _execute(cursor: psycopg.Cursor[Row], query: str, params: Params, using: str) -> psycopg.Cursor[Row]:
     # Django turns driver errors into its own; so must a statement that goes round it, or `atomic` misses them.
     with connections[using].wrap_database_errors:
-        return cursor.execute(cast("LiteralString", query), params, prepare=True)
+        return cursor.execute(query, params, prepare=True)
 
 
 def execute(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> int:
@@ -67,7 +67,7 @@ def stream(
     with psycopg.ServerCursor(raw(using), "comptoir_stream") as cursor:
         cursor.itersize = size
         with connections[using].wrap_database_errors:
-            cursor.execute(cast("LiteralString", query), params)
+            cursor.execute(query, params)
         yield iter(cursor)
 
 
@@ -85,8 +85,7 @@ def load(
     """
     names = [sql.Identifier(column) for column in columns]
     definition = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(name, sql.SQL(cast("LiteralString", kind)))
-        for name, kind in zip(names, types, strict=True)
+        sql.SQL("{} {}").format(name, sql.SQL(kind)) for name, kind in zip(names, types, strict=True)
     )
     with psycopg.Cursor(raw(using)) as cursor, connections[using].wrap_database_errors:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(table)))
