@@ -79,11 +79,11 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
     offers.see(row.pk, "payment", seen.payment_methods, at=at)
     offers.see(row.pk, "status", [Named(external_id=one.external_id, name=one.name) for one in seen.statuses], at=at)
     subject = f"channel:{row.pk}"
-    findings.close(row.pk, [subject], ["missing_right", *seen.warnings], at=at)
+    findings.close(row.pk, [subject], ["right_missing", *seen.warnings], at=at)
     findings.report(
         [
             *(
-                findings.Report(row.pk, "missing_right", f"{subject}:{right}"[:160], Severity.ERROR, {"right": right})
+                findings.Report(row.pk, "right_missing", f"{subject}:{right}"[:160], Severity.ERROR, {"right": right})
                 for right in seen.missing_rights
             ),
             *(findings.Report(row.pk, code, subject, Severity.ERROR, {}) for code in seen.warnings),

@@ -32,7 +32,7 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
     if not staged:
         return
     rows = sql.rows(_SEEN, [list(staged)])
-    orders.note_external_status({row[3]: row[1] for row in rows}, at=run.at)
+    orders.note_external_status({row[3]: row[1] for row in rows}, meanings={row[3]: row[0] for row in rows}, at=run.at)
     for meaning, _, text, order, status, is_cancelled_there, theirs, has_left in rows:
         sale = json.loads(text)
         standing = external.standing(status, has_left=has_left, is_cancelled_there=is_cancelled_there)

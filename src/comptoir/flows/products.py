@@ -173,6 +173,7 @@ def _linked(
     run: RunContext, channel: Channel, changed: Sequence[Product], prints: Mapping[str, str], result: Upserted
 ) -> list[str]:
     troubled: dict[str, set[str]] = {}
+    doubled = {one.key for one in result.problems if one.code == "duplicate_sku"}
     owner = {f"{channel.pk}/{one.external_id}": product.external_id for product in changed for one in product.listings}
     owner |= {product.external_id: product.external_id for product in changed}
     for problem in result.problems:
@@ -197,7 +198,8 @@ def _linked(
         listings.extend(
             offers.ListingSeen(one.external_id, found, one.sku, pushes_stock=one.stocked and not one.stock_computed)
             for one in product.listings
-            if (found := variants[one.external_id].id) is not None
+            # Two listings of one shop with one SKU are more likely a mistake than one thing: a person says which.
+            if (found := variants[one.external_id].id) is not None and f"{channel.pk}/{one.external_id}" not in doubled
         )
         if product.external_id not in troubled:
             run.resolved(

@@ -46,6 +46,7 @@ def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
     for page in channel.client.stock.figures({}):
         figures |= {(one.listing, one.selling_point): one for one in page.items}
         with run.checkpoint():
+            reporting.count_unread(run, page, (one.ref for one in page.items))
             reporting.report_odd(run, page.odd)
     for _round in range(ROUNDS):
         sold = _read_sales(run, channel)
@@ -211,6 +212,7 @@ def check_stock(run: RunContext, channel: OpenChannel | None) -> None:
             second = channel.client.stock.fetch([one.ref for one, _ in suspects])
             confirmed = {one.ref: (one, level) for one, level in _compare(channel.ref, second.items)}
         with run.checkpoint(state={"place": page.cursor}):
+            reporting.count_unread(run, page, (one.ref for one in page.items))
             reporting.report_odd(run, page.odd)
             offers.know_refs(channel.ref, page.items)
             unknown = _without_offer(channel.ref, page.items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,6 +41,7 @@ class Known:
     by_listing: Mapping[str, int]
     by_sku: Mapping[str, int]  # lower-case SKU
     by_barcode: Mapping[str, int]
+    doubtful: Collection[str]  # listings whose SKU another listing of the same channel has too
     units: Mapping[int, str]  # variant -> unit
     points: Mapping[str, PointSources]
     counting_since: Mapping[int, datetime | None]  # point -> when its stock was initialised
@@ -69,6 +70,8 @@ def match(line: SaleLine, known: Known) -> int | None:
     """By link first, then SKU, then barcode, never by name."""
     if line.listing and line.listing in known.by_listing:
         return known.by_listing[line.listing]
+    if line.listing in known.doubtful:
+        return None
     if line.sku and line.sku.lower() in known.by_sku:
         return known.by_sku[line.sku.lower()]
     if line.barcode and line.barcode in known.by_barcode:

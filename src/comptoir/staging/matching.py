@@ -36,6 +36,14 @@ def gather(channel: int, sales: Sequence[Sale]) -> Known:
         by_listing=by_listing,
         by_sku=by_sku,
         by_barcode=by_barcode,
+        doubtful={
+            row[0]
+            for row in sql.rows(
+                "SELECT substr(subject, 9) FROM engine_finding WHERE channel_id = %s AND code = 'duplicate_sku'"
+                " AND closed_at IS NULL AND subject = ANY(%s)",
+                [channel, [f"listing:{listing}" for listing in listings if listing not in by_listing]],
+            )
+        },
         units=dict(sql.rows("SELECT id, unit FROM catalog_variant WHERE id = ANY(%s)", [variants]) if variants else []),
         points=points,
         counting_since=dict(
