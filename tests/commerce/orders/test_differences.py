@@ -186,6 +186,16 @@ def test_taking_theirs_again_changes_nothing(sale: NewOrder, mug: int) -> None:
     assert books_are_right()
 
 
+def test_wanting_more_loses_nothing_to_who_waits(sale: NewOrder, mug: int, paris: int) -> None:
+    order = accepted(sale)
+    waiting = accepted(new(line(mug, 4), warehouses=(paris,), day=1))
+    theirs = changed(sale, replace(sale.lines[0], quantity=Decimal(4), total=Decimal(40)))
+    actions.take_theirs(order, theirs, at=NOON, actor=ANNA)
+    assert (reserved(order), backordered(order)) == (3, 1)
+    assert (reserved(waiting), backordered(waiting)) == (2, 2)
+    assert books_are_right()
+
+
 def test_more_than_there_is_is_backordered(sale: NewOrder) -> None:
     order = accepted(sale)
     theirs = changed(sale, replace(sale.lines[0], quantity=Decimal(8), total=Decimal(80)))

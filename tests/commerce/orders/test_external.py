@@ -246,3 +246,15 @@ def test_a_reopened_sale_is_asked_about_and_may_be_kept_cancelled(mug: int, pari
     actions.agree(order, reason="too late", at=NOON, actor=ANNA)
     assert follow(order, Meaning.PAID).findings == ()
     assert reserved(order) == 0
+
+
+@pytest.mark.django_db
+def test_a_page_of_statuses_is_noted_at_once_and_takes_back_what_was_let_pass(mug: int, paris: int) -> None:
+    first = placed(line(mug), warehouses=(paris,), meaning="unpaid", external_status="1")
+    second = placed(line(mug), warehouses=(paris,), meaning="unpaid", external_status="1")
+    seen = {"statuses": {first: "2", second: "1"}, "meanings": {first: "paid", second: "unpaid"}}
+    assert actions.note_external_status(**seen, at=NOON) == 1
+    assert actions.note_external_status(**seen, at=NOON) == 0
+    assert (the(first).external_status, the(first).meaning_there, the(second).meaning_there) == ("2", "paid", "unpaid")
+    assert [f.code for f in follow(first, Meaning.UNPAID).findings] == ["unpaid_there"]
+    assert follow(second, Meaning.UNPAID).findings == ()

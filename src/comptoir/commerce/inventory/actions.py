@@ -273,12 +273,12 @@ def _conclude(page: Page, event: str, facts: dict[str, Any], *, at: datetime, ac
 
 
 def reserve(
-    demands: Sequence[Demand], *, releasing: Collection[str] = (), at: datetime, actor: Actor
+    demands: Sequence[Demand], *, releasing: Collection[str] = (), more: bool = False, at: datetime, actor: Actor
 ) -> dict[int, Decimal]:
     """Promise units to order lines, oldest order first, and let the rest wait; how much each line has reserved now.
 
     The holds of the `releasing` sources are freed under the same lock, and their units go to these lines before anybody
-    else. A line that has promises already, or waits, is left as it is.
+    else. A line that has promises already, or waits, is left as it is, unless it is `more` that it wants: on top of those.
     """
     for d in demands:
         if not d.warehouses:
@@ -293,11 +293,17 @@ def reserve(
     page = _open_with_holds(
         {(d.variant, w) for d in demands for w in d.warehouses}, releasing, [(d.variant, d.quantity) for d in demands]
     )
-    return allot(page, demands, releasing, at=at, actor=actor)
+    return allot(page, demands, releasing, more=more, at=at, actor=actor)
 
 
 def allot(
-    page: Page, demands: Sequence[Demand], releasing: Collection[str], *, at: datetime, actor: Actor
+    page: Page,
+    demands: Sequence[Demand],
+    releasing: Collection[str],
+    *,
+    more: bool = False,
+    at: datetime,
+    actor: Actor,
 ) -> dict[int, Decimal]:
     """The second half of `reserve`, on a page of locked levels."""
     freed: dict[Pair, Decimal] = defaultdict(Decimal)
@@ -309,8 +315,8 @@ def allot(
     page.load_lines([d.line for d in demands])
     promised: dict[int, Decimal] = {}
     for d in sorted(demands, key=lambda d: (d.placed_at, d.line)):
-        if d.line not in page.lines:
-            page.lines[d.line] = Line(d.line, d.order, d.variant, d.placed_at, d.warehouses)
+        if more or d.line not in page.lines:
+            page.lines.setdefault(d.line, Line(d.line, d.order, d.variant, d.placed_at, d.warehouses))
             left = d.quantity
             for warehouse in d.warehouses:
                 pair = (d.variant, warehouse)

@@ -438,13 +438,25 @@ def agree(order: int, *, reason: str, at: datetime, actor: Actor) -> None:
     note(order, "agreed", reason=reason, facts={"meaning": locked.meaning_there}, actor=actor, at=at)
 
 
-def note_external_status(statuses: Mapping[int, str], *, at: datetime) -> int:
-    """Remember the statuses last seen there, order -> status; how many were new."""
+def note_external_status(
+    statuses: Mapping[int, str], *, meanings: Mapping[int, str] | None = None, at: datetime
+) -> int:
+    """Remember the statuses last seen there, order -> status, and what they mean; how many orders had another.
+
+    What a rule or a person let pass was let pass as long as it stays so; a status that says nothing takes nothing back.
+    """
+    meanings = meanings or {}
     return sql.execute(
-        "UPDATE orders_order SET external_status = seen.status, changed_at = %s"
-        " FROM unnest(%s::bigint[], %s::text[]) AS seen (id, status)"
-        " WHERE orders_order.id = seen.id AND orders_order.external_status <> seen.status",
-        [at, list(statuses), [text[:80] for text in statuses.values()]],
+        """
+        UPDATE orders_order AS kept
+        SET external_status = seen.status, meaning_there = coalesce(seen.meaning, kept.meaning_there), changed_at = %s,
+            accepted_as = CASE WHEN seen.meaning IS NULL OR seen.meaning IN (kept.accepted_as, 'unknown')
+                               THEN kept.accepted_as ELSE '' END
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS seen (id, status, meaning)
+        WHERE kept.id = seen.id
+          AND (kept.external_status <> seen.status OR kept.meaning_there <> seen.meaning)
+        """,
+        [at, list(statuses), [text[:80] for text in statuses.values()], [meanings.get(order) for order in statuses]],
     )
 
 
@@ -471,7 +483,8 @@ def follow(
             reaction = external.reaction(Meaning.PAID, standing)
         elif standing != Standing.CANCELLED:
             reaction = external.NOTHING
-    _note_seen(locked, seen, external_status, at=at)
+    status_there = locked.external_status if external_status is None else external_status
+    note_external_status({order: status_there}, meanings={order: seen.value}, at=at)
     code, severity = reaction.finding, reaction.severity
     reason = f"{seen.value} there"
     match reaction.movement:
@@ -500,17 +513,6 @@ def follow(
         books=reaction.movement == Movement.SHIP and books_shipments,
         tells=reaction.effect == Effect.TELL_CANCELLED and can_tell,
     )
-
-
-def _note_seen(order: Locked, seen: Meaning, external_status: str | None, *, at: datetime) -> None:
-    if external_status is not None:
-        note_external_status({order.id: external_status}, at=at)
-    if seen != order.meaning_there:
-        # What was let pass was let pass as long as it stays so; a status that says nothing takes nothing back.
-        still = order.accepted_as if seen in {order.accepted_as, Meaning.UNKNOWN} else ""
-        sql.execute(
-            "UPDATE orders_order SET meaning_there = %s, accepted_as = %s WHERE id = %s", [seen.value, still, order.id]
-        )
 
 
 def _external_number(order: int) -> str:
@@ -629,8 +631,8 @@ def _apply(order: Locked, change: _Change, warehouses: tuple[int, ...], *, at: d
         if wanted < line.open:
             less[line.id] = line.open - wanted
         elif wanted > line.open:
-            less[line.id] = None  # reserved again as a whole
-            demands.append(Demand(line.id, order.id, line.variant, wanted, warehouses, order.placed_at))
+            more = wanted - line.open
+            demands.append(Demand(line.id, order.id, line.variant, more, warehouses, order.placed_at))
     placing.give_ids(change.added, placing.draw_line_ids(len(change.added)))
     ids = {id(draft): line.id for line, draft in change.kept}
     for draft in change.added:
@@ -660,7 +662,7 @@ def _apply(order: Locked, change: _Change, warehouses: tuple[int, ...], *, at: d
     if less:
         inventory.release(less, at=at, actor=actor)
     if demands:
-        inventory.reserve(demands, at=at, actor=actor)
+        inventory.reserve(demands, more=True, at=at, actor=actor)
 
 
 def _replace_what_is_not_lines(order: Locked, theirs: NewOrder, warehouses: tuple[int, ...], *, at: datetime) -> None:
