@@ -11,10 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from comptoir.commerce.catalog import actions, queries
 from comptoir.commerce.catalog.models import Barcode, Category, ForeignValue, PriceList, Product, ProductImage, Variant
-from comptoir.commerce.catalog.records import ImageWanted, Outcome, PartWanted
+from comptoir.commerce.catalog.records import PROBLEM_CODES, ImageWanted, Outcome, PartWanted
 from comptoir.events.models import Event
 from comptoir.kit import sql
 from comptoir.kit.actor import SYSTEM
+from comptoir.kit.errors import BadInput
 
 from .builders import EUROS, NOON, OTHER_SHOP, SHOP, bring_in, listing, one, page, problems
 
@@ -193,6 +194,7 @@ def test_what_is_untidy_is_named_and_the_rest_of_the_page_goes_on(retail: int) -
             ("value_too_long", "l:I"),
         ]
     )
+    assert {problem.code for problem in outcome.problems} <= set(PROBLEM_CODES)
     assert set(Variant.objects.values_list("sku", flat=True)) == {"TAKEN", *"ABDEFGI"}
     assert {key for key, a in outcome.products.items() if a.outcome is Outcome.REFUSED} == {"p:C", "p:H"}
     assert Variant.objects.get(sku="D").kind == "kit"
@@ -263,8 +265,6 @@ def test_what_is_missing_is_retired_unless_too_much_is_and_returns_when_it_is_se
 
 
 def test_price_lists_are_not_made_twice_with_another_meaning() -> None:
-    from comptoir.kit.errors import BadInput
-
     actions.price_list("retail", "Retail", "EUR", tax_included=True)
     with pytest.raises(BadInput):
         actions.price_list("retail", "Retail", "USD", tax_included=True)

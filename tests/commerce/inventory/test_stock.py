@@ -502,6 +502,8 @@ def test_a_kit_is_counted_per_warehouse_then_summed_unless_mixing_is_allowed(par
     receive(saucer, new_york, 5)
     level = queries.kit_levels([kit], [paris, new_york])[kit]
     assert (level.by_warehouse, level.total, level.mixed) == ({paris: 1, new_york: 1}, 2, 4)
+    incomplete = variant(kind="kit")  # its parts are not known yet
+    assert queries.kit_levels([incomplete], [paris])[incomplete].total == 0
 
 
 def test_a_variant_with_a_history_becomes_neither_alias_nor_kit(mug: int, paris: int) -> None:

@@ -140,6 +140,7 @@ class _Page:
         self.product_answers: dict[str, Answer] = {}
         self.variant_answers: dict[str, Answer] = {}
         self.composed: set[int] = set()
+        self._tidy_paths: dict[tuple[str, ...], str] = {}  # a page has few categories and names them often
         self._products: list[_Product] = []
         self._variants: list[_Variant] = []
         self._known_products: dict[int, _KnownProduct] = {}
@@ -262,12 +263,17 @@ class _Page:
     def _paths(self, categories: Iterable[tuple[str, ...]], key: str) -> dict[str, tuple[str, ...]]:
         paths = {}
         for path in categories:
+            if (known := self._tidy_paths.get(path)) is not None:
+                paths[known] = path
+                continue
             tidy = tuple(name for part in path if (name := self._text(part, 200, "category", key)))
             text = PATH_SIGN.join(tidy)
             if len(text) > 1000:
                 self._problem("value_too_long", key, field="categories", value=text[:200], most=1000)
             elif tidy:
                 paths[text] = tidy
+                if tidy == path:
+                    self._tidy_paths[path] = text
         return paths
 
     def _sources(self, images: Sequence[ImageWanted]) -> dict[str, int]:
@@ -862,8 +868,8 @@ def _owners(text: str) -> Mapping[str, int]:
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """As it comes back from a jsonb column, which holds no NUL characters."""
-    if not value:
-        return {}
+    if all(type(one) is str and "\0" not in one and "\0" not in name for name, one in value.items()):
+        return dict(value)
     text = json.dumps(dict(value), default=str)
     return dict(json.loads(text.replace("\\u0000", "")))
 

@@ -83,14 +83,32 @@ class Answer:
     was_matched: bool = False  # found by its SKU, not by the id given
 
 
+#: What a page of products may complain of.
+PROBLEM_CODES = (
+    "barcode_taken",  #: another variant has the barcode: left out
+    "became_pack",  #: a variant with stock of its own is a pack there now: left as it is
+    "duplicate_sku",  #: another listing of the page is this variant already
+    "name_empty",  #: called by its key
+    "negative_price",  #: left out
+    "no_longer_pack",  #: a kit here is no pack there any more: left as it is
+    "not_a_number",  #: left out
+    "part_is_kit",  #: a pack within a pack: its parts are not taken over
+    "part_unknown",  #: a part is not here: the pack has no parts until it is
+    "price_list_unknown",  #: left out
+    "product_unknown",  #: the id given is not here: looked for by SKU
+    "product_without_variants",  #: nothing to make
+    "sku_differs",  #: ours changes only after a person has seen it
+    "sku_empty",  #: the listing is left out
+    "unit_unknown",  #: taken for pieces
+    "value_too_long",  #: cut, or left out where half of it would be wrong
+    "variant_unknown",  #: the id given is not here: looked for by SKU
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something untidy in a page, to become a finding. `key` is the caller's, of the variant or product.
-
-    Codes: barcode_taken, became_pack, duplicate_sku, name_empty, negative_price, no_longer_pack, not_a_number,
-    part_is_kit, part_unknown, price_list_unknown, product_unknown, product_without_variants, sku_differs, sku_empty,
-    unit_unknown, value_too_long, variant_unknown.
-    """
+    """Something untidy in a page, to become a finding. `key` is the caller's, of the variant or product; `code` is one of
+    PROBLEM_CODES."""
 
     code: str
     key: str

@@ -11,6 +11,8 @@ from typing import Any
 from comptoir.commerce.inventory.records import LevelFigures, LineStanding
 from comptoir.kit import paging, sql
 
+ZERO = Decimal(0)
+
 
 def levels(variants: Collection[int]) -> list[LevelFigures]:
     """The kept figures of these variants, by variant and warehouse."""
@@ -28,7 +30,7 @@ def available(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Decimal
     """(variant, warehouse) -> what may be promised; pairs never counted are 0. Below zero where more is held than there is."""
     asked = list(pairs)
     found = {(f.variant, f.warehouse): f.available for f in levels({variant for variant, _ in asked})}
-    return {pair: found.get(pair, Decimal(0)) for pair in asked}
+    return {pair: found.get(pair, ZERO) for pair in asked}
 
 
 def reserved_by_line(orders: Collection[int]) -> dict[int, LineStanding]:
@@ -62,7 +64,7 @@ def _standings(column: str, ids: Collection[int]) -> dict[int, LineStanding]:
         waiting[line] = quantity
     return {
         line: LineStanding(
-            order, variant, reserved.get(line, {}), frozenset(picked.get(line, ())), waiting.get(line, Decimal(0))
+            order, variant, reserved.get(line, {}), frozenset(picked.get(line, ())), waiting.get(line, ZERO)
         )
         for line, (order, variant) in known.items()
     }
@@ -231,33 +233,36 @@ class KitLevel:
     @property
     def total(self) -> Decimal:
         """What counts: the sum over warehouses, unless mixing is allowed."""
-        return self.mixed if self.mixes_warehouses else sum(self.by_warehouse.values(), Decimal(0))
+        return self.mixed if self.mixes_warehouses else sum(self.by_warehouse.values(), ZERO)
 
 
 def kit_levels(kits: Collection[int], warehouses: Collection[int]) -> dict[int, KitLevel]:
-    """How many of each kit its parts allow, from these warehouses; whole kits, never below zero."""
+    """How many of each kit its parts allow, from these warehouses; whole kits, never below zero. A kit whose parts are not
+    known yet allows none."""
     parts: dict[int, dict[int, Decimal]] = {}
     mixes: dict[int, bool] = {}
-    for kit, part, quantity, mixes_warehouses in sql.rows(
-        "SELECT part.kit_id, part.part_id, part.quantity, kit.mixes_warehouses FROM catalog_kitpart AS part"
-        " JOIN catalog_variant AS kit ON kit.id = part.kit_id"
-        " JOIN catalog_variant AS stocked ON stocked.id = part.part_id"
-        " WHERE part.kit_id = ANY (%s) AND stocked.is_stocked",
+    for kit, mixes_warehouses, part, quantity in sql.rows(
+        "SELECT kit.id, kit.mixes_warehouses, part.part_id, part.quantity FROM catalog_variant AS kit"
+        " LEFT JOIN (catalog_kitpart AS part JOIN catalog_variant AS stocked"
+        "            ON stocked.id = part.part_id AND stocked.is_stocked) ON part.kit_id = kit.id"
+        " WHERE kit.id = ANY (%s) AND kit.kind = 'kit'",
         [list(kits)],
     ):
-        parts.setdefault(kit, {})[part] = quantity
+        of_kit = parts.setdefault(kit, {})
         mixes[kit] = mixes_warehouses
+        if part is not None:
+            of_kit[part] = quantity
     wanted = {part for of_kit in parts.values() for part in of_kit}
     free = available((part, warehouse) for part in wanted for warehouse in warehouses)
-    outcome = {}
-    for kit, of_kit in parts.items():
-        by_warehouse = {
-            warehouse: min(max(Decimal(0), free[part, warehouse]) // quantity for part, quantity in of_kit.items())
-            for warehouse in warehouses
-        }
-        together = min(
-            sum((max(Decimal(0), free[part, warehouse]) for warehouse in warehouses), Decimal(0)) // quantity
-            for part, quantity in of_kit.items()
+    return {
+        kit: KitLevel(
+            {warehouse: _makes(of_kit, {part: free[part, warehouse] for part in of_kit}) for warehouse in warehouses},
+            _makes(of_kit, {part: sum((max(ZERO, free[part, w]) for w in warehouses), ZERO) for part in of_kit}),
+            mixes[kit],
         )
-        outcome[kit] = KitLevel(by_warehouse, together, mixes[kit])
-    return outcome
+        for kit, of_kit in parts.items()
+    }
+
+
+def _makes(parts: dict[int, Decimal], free: dict[int, Decimal]) -> Decimal:
+    return min((max(ZERO, free[part]) // quantity for part, quantity in parts.items()), default=ZERO)
