@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from comptoir.kit import log, postgres
 from comptoir.kit.settings import settings
@@ -40,9 +41,8 @@ def django() -> None:
     import django as framework
 
     framework.setup()
-    from comptoir.config import bootstrap
-
-    bootstrap.set_up()
+    # By name, as Django finds its settings: `config` stands above the commands and knows them all.
+    import_module("comptoir.config.bootstrap").set_up()
 
 
 @contextmanager
