@@ -17,7 +17,9 @@ import django
 from django.apps import apps
 
 if not apps.ready:  # in the fork server, which inherits the address of the test's database
-    os.environ["COMPTOIR_DATABASE_URL"] = os.environ["COMPTOIR_TEST_CHILD_URL"]
+    os.environ["COMPTOIR_DATABASE_URL"] = (
+        os.environ.get("COMPTOIR_TEST_CHILD_URL") or os.environ["COMPTOIR_DATABASE_URL"]
+    )
     django.setup()
 
 import psycopg
@@ -74,4 +76,10 @@ def work(port: int, concurrency: int, armed: tuple[Any, ...] | None, errors: str
     log.set_up("INFO")
     if armed is not None:
         arm(*armed)
+    sys.exit(worker.run(concurrency))
+
+
+def work_until_told(concurrency: int) -> None:
+    """A whole worker in a process of its own, whose environment says where the database and the shop are."""
+    log.set_up("INFO")
     sys.exit(worker.run(concurrency))

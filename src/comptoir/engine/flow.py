@@ -41,6 +41,7 @@ __all__ = [
     "hours",
     "minutes",
     "set_schedule",
+    "start_over",
     "switch",
 ]
 
@@ -170,6 +171,11 @@ def switch(flow_id: int, on: bool, *, at: datetime) -> None:
     if on:
         values |= {"next_at": _first(row.every, row.cron, row.timezone, at), "waits_until": None, "failures": 0}
     Flow.objects.filter(pk=flow_id).update(**values)
+
+
+def start_over(flow_id: int, *, at: datetime) -> None:
+    """Let the next run begin at the beginning. Harmless: whatever comes again is known by its key."""
+    Flow.objects.filter(pk=flow_id).update(cursor={}, empty_at=at)
 
 
 def _first(every: int | None, cron: str, timezone: str, at: datetime) -> datetime | None:

@@ -308,7 +308,7 @@ def request(flow_id: int, trigger: Trigger, actor: Actor, *, preview: bool = Fal
 
 
 _START = """
-INSERT INTO engine_run (flow_id, trigger, is_preview, status, outcome, attempt, worker, heartbeat_at, stalls,
+WITH made AS (INSERT INTO engine_run (flow_id, trigger, is_preview, status, outcome, attempt, worker, heartbeat_at, stalls,
     seen, created, changed, unchanged, skipped, parked, failed, cursor_before, cursor_after, state, calls, phases,
     actor, queued_at, cancel_asked)
 SELECT f.id, given.trigger, false, 'queued', '', 0, '', clock_timestamp(), 0, 0, 0, 0, 0, 0, 0, 0,
@@ -319,17 +319,20 @@ WHERE NOT EXISTS (SELECT FROM engine_run r
     WHERE r.flow_id = f.id AND r.status IN ('queued', 'running') AND NOT r.is_preview)
 ORDER BY f.id
 ON CONFLICT DO NOTHING
-RETURNING id, flow_id
+RETURNING id, flow_id)
+SELECT made.id, f.lane FROM made JOIN engine_flow f ON f.id = made.flow_id
 """
 
 
 def start(flows: Mapping[int, Trigger], *, at: datetime) -> list[int]:
-    """Queue a run for each of these flows that has none open; the runs made. Whether they may start is the caller's care."""
+    """Queue a run for each of these flows that has none open; the runs made. Whether they may start is the caller's care.
+
+    For transactions of the engine's own, which hold nothing else.
+    """
     if not flows:
         return []
     made = sql.rows(_START, {"flows": list(flows), "triggers": [str(trigger) for trigger in flows.values()], "at": at})
-    lanes = dict(Flow.objects.filter(pk__in=[row[1] for row in made]).values_list("id", "lane")) if made else {}
-    queue.wake([(row[0], lanes[row[1]]) for row in made])
+    queue.wake_within([(row[0], row[1]) for row in made])
     return [row[0] for row in made]
 
 
@@ -451,7 +454,7 @@ def _claim(run_id: int, worker: str) -> _Claim | None:
         )
         if row is None:
             return None
-        claim = _Claim(*row[:8], *map(ending.parsed, row[8:13]), wanted=row[13])
+        claim = _Claim(*(*row[:8], *map(ending.parsed, row[8:13]), row[13]))
         if claim.wanted and not claim.is_preview:
             sql.execute("UPDATE engine_flow SET wanted_at = NULL, wanted_by = '' WHERE id = %s", [claim.flow])
     return claim

@@ -101,7 +101,7 @@ def wake_waiting(at: datetime) -> int:
             "  WHERE status = 'queued' AND not_before <= %s ORDER BY id FOR UPDATE SKIP LOCKED) RETURNING r.id, f.lane",
             [at],
         )
-        queue.wake([(row[0], row[1]) for row in ready])
+        queue.wake_within([(row[0], row[1]) for row in ready])
     return len(ready)
 
 
@@ -141,5 +141,5 @@ def rescue(at: datetime) -> list[int]:
             "  ORDER BY id FOR UPDATE SKIP LOCKED) RETURNING r.id, f.lane",
             {"stale": STALE, "task": queue.TASK},
         )
-        queue.wake([*taken, *((row[0], row[1]) for row in forgotten)])
+        queue.wake_within([*taken, *((row[0], row[1]) for row in forgotten)])
     return [run for run, _ in taken]
