@@ -46,8 +46,8 @@ def show(given: argparse.Namespace) -> int:
 
 def connect(given: argparse.Namespace) -> int:
     """`comptoir channels connect`."""
-    config: dict[str, Any] = dict(_pair(text) for text in given.set)
-    for field, path in (_pair(text) for text in given.secret_file):
+    config: dict[str, Any] = dict(pair(text) for text in given.set)
+    for field, path in (pair(text) for text in given.secret_file):
         config[field] = Path(path).read_text().strip()
     with starting.ready():
         from django.db import transaction
@@ -184,7 +184,8 @@ def _carry_out(given: argparse.Namespace, *, preview: bool) -> int:
     return 0 if status == RunStatus.DONE else 1
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """FIELD=VALUE, taken apart."""
     name, sign, content = text.partition("=")
     if not sign:
         raise BadInput("not of the form FIELD=VALUE", place="--set", value=text, cure="url=https://shop.example")

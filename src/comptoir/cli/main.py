@@ -115,9 +115,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help="which column holds what")
         one.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
         one.add_argument("--json", action="store_true")
+        one.add_argument("--currency", default="EUR", help="of amounts without one")
         if name == "sales":
             one.add_argument("--timezone", default="UTC", help="of times without a zone")
-            one.add_argument("--currency", default="EUR", help="of amounts without one")
     return root
 
 

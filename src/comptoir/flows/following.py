@@ -14,6 +14,7 @@ from comptoir.commerce.shipments import actions as shipments
 from comptoir.engine import effects
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
+from comptoir.flows.house import HUB
 from comptoir.kit import sql
 
 _SEEN = """
@@ -48,7 +49,7 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
 
 def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: str) -> set[str]:
     sale = sale_from_text(text)
-    can_tell = "cancelling" in registry.find(channel.kind).abilities
+    can_tell = channel.kind != HUB and "cancelling" in registry.find(channel.kind).abilities
     followed = shipments.follow(order, meaning, tracking=sale.tracking, can_tell=can_tell, at=run.at, actor=run.actor)
     if followed.tells:
         effects.want(

@@ -11,6 +11,7 @@ from comptoir.engine import effects, findings
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import start_after_commit
 from comptoir.events.record import Happened, on
+from comptoir.flows.house import HUB
 from comptoir.kit import sql
 
 STOCK_EVENTS = (
@@ -105,4 +106,4 @@ def want_cancellation(happened: Happened) -> None:
 
 def _can(channel: int, ability: str) -> bool:
     row = Channel.objects.only("kind").get(pk=channel)
-    return ability in registry.find(row.kind).abilities
+    return row.kind != HUB and ability in registry.find(row.kind).abilities
