@@ -59,6 +59,7 @@ class Scope(StrEnum):
     STOCK_READ = "stock.read"  #: levels
     ORDERS_READ = "orders.read"  #: orders with their buyers
     RUNS_READ = "runs.read"  #: flows, runs and findings
+    TOKENS_MANAGE = "tokens.manage"  #: list, make and revoke tokens
 
 
 def allows(user: object, right: Right) -> bool:

@@ -8,5 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/login/", account.login, name="account_login"),
     path("account/logout/", account.logout, name="account_logout"),
     path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("api/", include("comptoir.api.urls")),
     path("", include("comptoir.web.urls")),
 ]
