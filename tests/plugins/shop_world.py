@@ -56,7 +56,12 @@ class World:
         connecting.go_live(self.channel, actor=SYSTEM, at=self.at, accept_open_errors=True)
 
 
-def connect(shop: PrestaShopSimulator, time: clock.ManualClock, code: str = "shop") -> World:
+CALLS_PER_MINUTE = 60_000  # a simulator bears it
+
+
+def connect(
+    shop: PrestaShopSimulator, time: clock.ManualClock, code: str = "shop", url: str = "http://shop.test"
+) -> World:
     """Connect a shop as the wizard does."""
     shop.clock.set(time.now())
     bootstrap.set_up()
@@ -65,9 +70,11 @@ def connect(shop: PrestaShopSimulator, time: clock.ManualClock, code: str = "sho
         kind="prestashop",
         name="Demo shop",
         code=code,
-        config={"url": "http://shop.test", "key": shop.key},
+        config={"url": url, "key": shop.key},
         actor=SYSTEM,
         at=time.now(),
     )
+    Channel.objects.filter(pk=row.pk).update(calls_per_minute=CALLS_PER_MINUTE)
+    row.refresh_from_db()
     connecting.keep_surroundings(row, connecting.ask_around(row), actor=SYSTEM, at=time.now())
     return World(shop, row, time)
