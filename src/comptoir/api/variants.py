@@ -53,6 +53,7 @@ class VariantOut(Schema):
     enabled: bool
     discontinued: bool
     retired_at: Moment | None
+    changed_at: Moment
 
 
 @router.get("/variants", response=Page[VariantOut], summary="Variants, by id")
@@ -107,4 +108,5 @@ def _shown(row: Variant) -> dict[str, Any]:
         "enabled": row.enabled,
         "discontinued": row.discontinued,
         "retired_at": row.retired_at,
+        "changed_at": row.changed_at,
     }
