@@ -72,7 +72,14 @@ def texts(node: ast.expr | None) -> Iterator[str]:
 
 
 def finding_codes() -> dict[str, set[str]]:
-    """Code of a finding or anomaly -> the modules that state it. A code such as `*_refused` stands for several."""
+    """Code of a finding or anomaly -> the modules that state it."""
+    kinds = sorted(  # the engine names findings of effects by the kind of effect: tracking_refused
+        kind
+        for _, tree, _ in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "effects.want" and len(node.args) > 1
+        for kind in set(texts(node.args[1]))
+    )
     found: dict[str, set[str]] = defaultdict(set)
     for module, tree, _ in sources():
         if module.startswith("web."):
@@ -81,15 +88,16 @@ def finding_codes() -> dict[str, set[str]]:
             if not isinstance(node, ast.Call):
                 continue
             name = called(node)
-            stated = [word.value for word in node.keywords if word.arg in CODE_NAMES and name != "ConfigError"]
+            stated = [word.value for word in node.keywords if word.arg in CODE_NAMES and name in CODE_AT]
             if name in CODE_AT and len(node.args) > CODE_AT[name]:
                 stated.append(node.args[CODE_AT[name]])
             if name == "append" and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "warnings":
                 stated.append(node.args[0])
             for one in stated:
-                for code in texts(one):
-                    if re.fullmatch(r"[a-z*][a-z_*]+", code):
-                        found[code].add(module)
+                for text in texts(one):
+                    for code in (text.replace("*", kind) for kind in (kinds if "*" in text else [""])):
+                        if re.fullmatch(r"[a-z_]+", code):
+                            found[code].add(module)
     from comptoir.staging.checks import ANOMALIES
 
     for code in ANOMALIES:
@@ -336,11 +344,7 @@ def findings_page() -> str:
     stated = finding_codes()
 
     def raised_by(code: str) -> str:
-        found = set(stated.get(code, ()))
-        for pattern, where in stated.items():
-            if "*" in pattern and re.fullmatch(pattern.replace("*", "[a-z_]+"), code):
-                found |= where
-        return ", ".join(f"`{module}`" for module in sorted(found))
+        return ", ".join(f"`{module}`" for module in sorted(stated.get(code, ())))
 
     def plain(text: object) -> str:
         return re.sub(r"%\((\w+)\)s", r"*\1*", str(text))

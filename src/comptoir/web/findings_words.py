@@ -198,6 +198,107 @@ WORDS: dict[str, Words] = {
     ),
     "unsaved_draft": Words(_("A product was never saved at the shop: left out"), "", "products"),
     "stock_computed_by_shop": Words(_("The shop computes this stock itself: it is not told"), "", "products"),
+    # what is told
+    "level_refused": Words(
+        _("The channel refuses the level %(level)s: %(reason)s"),
+        _("Correct the listing at the shop; it is told again by itself, later each time."),
+        "products",
+    ),
+    "suspicious_levels": Words(
+        _("%(levels)s of %(of)s levels would turn to or from zero, and nothing here explains it"),
+        _("Preview the levels. If they are right, let them through."),
+        "flows",
+    ),
+    "tracking_refused": Words(
+        _("The channel refuses a parcel: %(reason)s"), _("Confirm it with the shop's own screen."), "order"
+    ),
+    "tracking_unknown": Words(
+        _("Whether the channel took a parcel is not known"), _("Nothing: it is asked before the parcel is told again.")
+    ),
+    "cancel_refused": Words(
+        _("The channel refuses a cancellation: %(reason)s"), _("Cancel it with the shop's own screen."), "order"
+    ),
+    "cancel_unknown": Words(
+        _("Whether the channel took a cancellation is not known"), _("Nothing: it is asked before it is told again.")
+    ),
+    # stock and books
+    "stock_differs": Words(
+        _("The channel shows %(there)s, and would be told %(ours)s"),
+        _("Tell it again, or adjust the stock here."),
+        "products",
+    ),
+    "opening_differs": Words(
+        _("Counted as %(here)s already; this channel would have made it %(there)s"), "", "products"
+    ),
+    "negative_figure": Words(_("The channel shows %(figure)s, which is below zero; counted as none"), "", "products"),
+    "promise_taken_back": Words(
+        _("%(quantity)s promised to this order are gone; they wait for goods again"),
+        _("Receive goods, or tell the customer."),
+        "order",
+    ),
+    "units_out_of_nowhere": Words(
+        _("%(quantity)s left although nobody had counted them in"),
+        _("Count this variant: the missing units were booked in as a difference."),
+        "products",
+    ),
+    "books_broken": Words(
+        _("%(breaches)s times something is not as it must always be; first %(first)s at %(about)s"),
+        _("Keep a copy of the database and tell the developers."),
+        "flows",
+    ),
+    "facts_failed": Words(
+        _("What a flow has to do could not be read: %(text)s"), _("Tell the developers; other flows go on."), "flows"
+    ),
+    "version_hidden": Words(
+        _("The shop hides its version and is taken for an old one"),
+        _("Type the version into the settings: levels are then written many at a time."),
+        "settings",
+    ),
+    # products that could not be read whole
+    "sku_empty": Words(_("A variant has no SKU"), _("Give it a SKU at the shop."), "products"),
+    "duplicate_sku": Words(
+        _("Two listings of the shop have the SKU “%(sku)s”"), _("Give each its own at the shop."), "products"
+    ),
+    "sku_differs": Words(
+        _("The SKU is “%(ours)s” here and “%(theirs)s” at the shop"),
+        _("Decide which is right and change the other."),
+        "products",
+    ),
+    "barcode_taken": Words(
+        _("The barcode %(barcode)s belongs to another variant"), _("Correct it at the shop or here."), "products"
+    ),
+    "name_empty": Words(_("A product has no name"), _("Give it a name at the shop."), "products"),
+    "unit_unknown": Words(_("The unit “%(value)s” is not known"), _("Use piece, kg, m or l."), "products"),
+    "value_too_long": Words(
+        _("The field %(field)s holds more than %(most)s characters"), _("Shorten it at the shop."), "products"
+    ),
+    "not_a_number": Words(
+        _("The field %(field)s holds “%(value)s”, which is no number that can be used"),
+        _("Correct it at the shop."),
+        "products",
+    ),
+    "price_list_unknown": Words(
+        _("There is no price list “%(price_list)s”"), _("Look around again at the channel."), "settings"
+    ),
+    "product_unknown": Words(_("The product that it was linked to is gone"), _("Run “All products”."), "flows"),
+    "variant_unknown": Words(_("The variant that it was linked to is gone"), _("Run “All products”."), "flows"),
+    "product_without_variants": Words(
+        _("A product has nothing that could be sold"), _("Look at its combinations at the shop."), "products"
+    ),
+    "part_unknown": Words(
+        _("A pack contains “%(part)s”, which is not here"), _("Bring that product in, or correct the pack."), "products"
+    ),
+    "part_is_kit": Words(
+        _("A pack contains “%(part)s”, which is a pack itself"), _("Name its parts one by one at the shop."), "products"
+    ),
+    "became_pack": Words(
+        _("“%(sku)s” has become a pack at the shop; here it is counted itself"),
+        _("Move its stock to its parts and make it a kit."),
+        "products",
+    ),
+    "no_longer_pack": Words(
+        _("“%(sku)s” is no longer a pack at the shop"), _("Make it a simple variant again and count it."), "products"
+    ),
 }
 
 
