@@ -3,13 +3,14 @@ turn, with a shop that lives elsewhere and remembers what really arrived."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
-import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import shop_world
@@ -22,16 +23,17 @@ from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
 from comptoir.channels.models import Channel
 from comptoir.commerce.inventory import actions as inventory
-from comptoir.commerce.inventory.records import Fact, Receipt
-from comptoir.commerce.orders.models import Line as OrderLine
+from comptoir.commerce.inventory.records import Fact
 from comptoir.commerce.orders.models import Order
 from comptoir.commerce.shipments import actions as shipments
+from comptoir.connectors.prestashop import mapping
 from comptoir.connectors.prestashop.simulator import Line, PrestaShopSimulator
 from comptoir.engine import queue, runs
 from comptoir.engine.models import Effect, Flow, Run, Trigger
 from comptoir.flows import house
 from comptoir.kit import clock, sql
 from comptoir.kit.actor import SYSTEM
+from comptoir.offers import queries
 from comptoir.offers.models import Offer
 from comptoir.simulators import server
 from comptoir.staging.models import StagedSale
@@ -39,3 +41,271 @@ from comptoir.staging.models import StagedSale
 pytestmark = [pytest.mark.kill]
 
 STOCK = 500
+PRODUCTS = 3
+
+
+@pytest.fixture
+def them(transactional_db: None) -> Iterator[Children]:
+    """Children on this test's database."""
+    with children() as started:
+        yield started
+
+
+@pytest.fixture
+def far(transactional_db: None, manual_clock: clock.ManualClock) -> Iterator[Callable[[str], World]]:
+    """A small shop on a port of its own, in production: what it saw survives whoever is killed."""
+    with contextlib.ExitStack() as ends:
+
+        def open_shop(version: str = "8.2") -> World:
+            shop = PrestaShopSimulator(version=version, world="empty", timezone="Europe/London")
+            shop.clock.set(manual_clock.now())
+            for number in range(PRODUCTS):
+                shop.state.add_product(f"Cup {number}", reference=f"CUP-{number}", price="5.00", quantity=STOCK)
+            url = ends.enter_context(server.serve(shop))
+            channels.set_up_doors(functools.partial(HttpDoor, allow_private=True))
+            ends.callback(channels.set_up_doors, HttpDoor)
+            ends.callback(pace.close)
+            world = shop_world.connect(shop, manual_clock, url=url)
+            for kind in ("pull_products", "pull_stock_once", "pull_sales"):
+                world.run(kind)
+            world.go_live()
+            world.drain()
+            return world
+
+        yield open_shop
+
+
+def ask(world: World, kind: str) -> int:
+    """Ask for a run of this flow."""
+    with queue.without_wakeups():
+        return runs.request(Flow.objects.get(channel=world.channel, kind=kind).pk, Trigger.PERSON, SYSTEM, at=world.at)
+
+
+def until_unkilled(
+    them: Children,
+    world: World,
+    kind: str,
+    *,
+    prepare: Callable[[], object],
+    meanwhile: Callable[[], object] | None = None,
+    check: Callable[[int, str], None],
+    strikes: Sequence[tuple[str, str]] = STRIKES,
+) -> Counter[str]:
+    """Kill a run at its n-th commit or call, let another process resume it, check; n = 1, 2, … until nothing strikes.
+
+    `meanwhile` is what happens between the death and the resumption. The number of deaths by kind of strike.
+    """
+    deaths: Counter[str] = Counter()
+    for what, when in strikes:
+        for number in itertools.count(1):
+            where = f"{kind} killed {when} {what} {number}"
+            world.pass_time(hours=3)  # past the overlap: what was read before is not read again
+            prepare()
+            run = ask(world, kind)
+            ended = them.wait(them.start(run, world.at, (what, number, when, signal.SIGKILL)))
+            assert ended in (0, KILLED), where
+            if meanwhile is not None:
+                meanwhile()
+            if ended == KILLED:
+                deaths[what] += 1
+                lease_runs_out(run)
+            elif meanwhile is not None:
+                run = ask(world, kind)
+            if ended == KILLED or meanwhile is not None:
+                assert them.wait(them.start(run, world.at)) == 0, where
+            row = Run.objects.get(pk=run)
+            assert (row.status, row.outcome) in {("done", "good"), ("done", "partial")}, (where, row.error)
+            check(run, where)
+            assert house.check_all() == {part: [] for part in house.BOOKS}, where
+            if ended == 0:
+                break
+    return deaths
+
+
+def test_an_import_of_products_killed_anywhere_brings_each_once(them: Children, far: Callable[..., World]) -> None:
+    world = far()
+    made: list[int] = []
+    since = 0
+
+    def prepare() -> None:
+        nonlocal since
+        made[:] = [
+            world.shop.state.add_product(
+                f"Bowl {next(names)}", reference=f"BOWL-{next(names)}", price="5.00", quantity=3
+            )
+            for _ in range(3)
+        ]
+        since = world.shop.counters.as_dict()["last_served"]
+
+    def check(run: int, where: str) -> None:
+        here = [
+            int(row[0])
+            for row in sql.rows(
+                "SELECT l.external_id FROM offers_link l JOIN catalog_product p ON p.id = l.product_id"
+                " WHERE l.channel_id = %s AND l.kind = 'product' AND l.external_id = ANY(%s) ORDER BY l.id",
+                [world.channel.pk, [str(one) for one in made]],
+            )
+        ]
+        assert sorted(here) == made, where
+        assert world.shop.counters.served_ids("products", since) >= set(made), where
+        total = sql.one("SELECT count(*), count(DISTINCT lower(sku)) FROM catalog_variant")
+        assert total == (len(world.shop.state.dump()["products"]),) * 2, where
+        row = Run.objects.get(pk=run)
+        assert (row.created, row.seen - row.unchanged) == (3, 3), where  # the newest stamp is read again: an overlap
+        assert Flow.objects.get(pk=row.flow_id).cursor == row.cursor_after, where
+
+    deaths = until_unkilled(them, world, "pull_products", prepare=prepare, check=check)
+    assert deaths["commit"] >= 6
+    assert deaths["call"] >= 6
+
+
+def test_an_import_of_sales_killed_anywhere_makes_one_order_of_each(them: Children, far: Callable[..., World]) -> None:
+    world = far()
+    paid: list[int] = []
+    unpaid: list[int] = []
+    since = 0
+
+    def prepare() -> None:
+        nonlocal since
+        paid[:] = [
+            world.shop.state.place_order([Line(product, quantity=2)], state="PS_OS_PAYMENT") for product in (1, 2)
+        ]
+        unpaid[:] = [world.shop.state.place_order([Line(3, quantity=1)], state="PS_OS_BANKWIRE")]
+        since = world.shop.counters.as_dict()["last_served"]
+
+    def check(run: int, where: str) -> None:
+        served = {str(one) for one in world.shop.counters.served_ids("orders", since)}
+        new = {str(one) for one in (*paid, *unpaid)}
+        assert served >= new, where
+        staged = dict(
+            StagedSale.objects.filter(channel=world.channel, external_id__in=new).values_list("external_id", "state")
+        )
+        assert staged == {**{str(one): "accepted" for one in paid}, **{str(one): "retry" for one in unpaid}}, where
+        orders = Order.objects.filter(channel=world.channel.pk, external_id__in=new)
+        assert Counter(orders.values_list("external_id", flat=True)) == Counter(map(str, paid)), where
+        row = Run.objects.get(pk=run)
+        assert (row.created, row.parked, row.seen - row.unchanged) == (2, 1, 3), where
+        assert Flow.objects.get(pk=row.flow_id).cursor == row.cursor_after, where
+
+    deaths = until_unkilled(them, world, "pull_sales", prepare=prepare, check=check)
+    assert deaths["commit"] >= 6
+    assert deaths["call"] >= 16
+    everything = {str(row["id"]) for row in world.shop.state.dump()["orders"]}
+    assert set(StagedSale.objects.values_list("external_id", flat=True)) == everything
+
+
+def test_acceptance_killed_anywhere_makes_one_order_of_each_sale(them: Children, far: Callable[..., World]) -> None:
+    world = far()
+    placed: list[int] = []
+
+    def prepare() -> None:
+        Channel.objects.filter(pk=world.channel.pk).update(accepts_by_itself=False)
+        placed[:] = [
+            world.shop.state.place_order([Line(product, quantity=1)], state="PS_OS_PAYMENT")
+            for product in (1, 2, 3, 1, 2)
+        ]
+        world.run("pull_sales")
+        Channel.objects.filter(pk=world.channel.pk).update(accepts_by_itself=True)
+
+    def check(run: int, where: str) -> None:
+        orders = Order.objects.filter(channel=world.channel.pk, external_id__in=[str(one) for one in placed])
+        assert Counter(orders.values_list("external_id", flat=True)) == Counter(map(str, placed)), where
+        reserved = sql.value(
+            'SELECT sum(quantity) FROM inventory_reservation WHERE "order" = ANY(%s)', [[one.pk for one in orders]]
+        )
+        assert reserved == 5, where
+        assert Run.objects.get(pk=run).created == 5, where
+
+    commits = [strike for strike in STRIKES if strike[0] == "commit"]  # it calls nobody
+    deaths = until_unkilled(them, world, "accept_sales", prepare=prepare, check=check, strikes=commits)
+    assert deaths["commit"] >= 8
+
+
+@pytest.mark.parametrize("version", ["8.2", "1.7"])
+def test_a_push_killed_anywhere_leaves_the_shop_with_our_levels(
+    them: Children, far: Callable[..., World], version: str
+) -> None:
+    world = far(version)
+    warehouse = inventory.default_warehouse().pk
+    variants = list(
+        Offer.objects.filter(point__channel=world.channel, is_active=True)
+        .order_by("id")
+        .values_list("variant", flat=True)
+    )
+
+    def book(delta: int) -> None:
+        with transaction.atomic(), queue.without_wakeups():
+            inventory.book(
+                [Fact(one, warehouse, Decimal(delta), "adjustment", f"proof:{next(names)}") for one in variants],
+                at=world.at,
+                actor=SYSTEM,
+            )
+
+    def check(run: int, where: str) -> None:
+        assert levels_there(world) == levels_here(world), where
+        assert not Offer.objects.filter(is_waiting=True).exists(), where
+
+    # Back to the level that was told before: who still believes it would tell the shop nothing.
+    deaths = until_unkilled(them, world, "push_stock", prepare=lambda: book(3), meanwhile=lambda: book(-3), check=check)
+    assert deaths["commit"] >= 6
+    assert deaths["call"] >= 3
+
+
+@pytest.mark.parametrize("version", ["8.2", "1.7"])
+def test_a_parcel_is_told_once_however_often_its_teller_is_killed(
+    them: Children, far: Callable[..., World], version: str
+) -> None:
+    world = far(version)
+    told: list[tuple[str, str]] = []
+
+    def prepare() -> None:
+        sale = world.shop.state.place_order([Line(1, quantity=1)], state="PS_OS_PAYMENT")
+        world.run("pull_sales")
+        order = Order.objects.get(channel=world.channel.pk, external_id=str(sale))
+        number = f"JD{sale:08d}"
+        with transaction.atomic(), queue.without_wakeups():
+            shipments.ship(
+                order.pk, key=f"proof:{sale}", carrier=order.carrier, tracking=number, at=world.at, actor=SYSTEM
+            )
+        told[:] = [(str(sale), number)]
+
+    def check(run: int, where: str) -> None:
+        dump = world.shop.state.dump()
+        for sale, number in told:
+            parcels = [row["tracking_number"] for row in dump["order_carriers"] if str(row["id_order"]) == sale]
+            assert parcels == [number], where
+            steps = [row["id_order_state"] for row in dump["order_histories"] if str(row["id_order"]) == sale]
+            assert len(steps) == len(set(steps)) == 2, (where, steps)  # paid, shipped
+            changes = Counter(
+                (str(change["resource"]), str(change["id"]))
+                for written in world.shop.counters.log
+                for change in written.changes
+                if change["resource"] == "order_carriers" and str(change["id"]) in _carrier_rows(dump, sale)
+            )
+            assert set(changes.values()) == {1}, (where, changes)
+        assert set(Effect.objects.values_list("state", flat=True)) == {"done"}, where
+
+    deaths = until_unkilled(them, world, "push_tracking", prepare=prepare, check=check)
+    assert deaths["commit"] >= 4
+    assert deaths["call"] >= 6
+
+
+names = itertools.count()
+
+
+def _carrier_rows(dump: dict[str, Any], sale: str) -> set[str]:
+    return {str(row["id"]) for row in dump["order_carriers"] if str(row["id_order"]) == sale}
+
+
+def levels_there(world: World) -> dict[str, Decimal]:
+    """The shop's figures by listing."""
+    return {
+        mapping.listing_id(row["id_product"], row["id_product_attribute"]): Decimal(row["quantity"])
+        for row in world.shop.state.dump()["stock"]
+    }
+
+
+def levels_here(world: World) -> dict[str, Decimal]:
+    """What we would tell now, by listing."""
+    offers = Offer.objects.filter(point__channel=world.channel, is_active=True).values_list("id", flat=True)
+    return {level.listing: level.level for level in queries.levels(list(offers))}

@@ -158,7 +158,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT EXISTS (SELECT FROM inventory_movement mv WHERE mv.variant_id = m.id
         AND (o.told_at IS NULL OR mv.at >= o.told_at - interval '1 minute')) AS lately,
-           EXISTS (SELECT FROM inventory_movement mv WHERE mv.variant_id = m.id) AS ever
+           EXISTS (SELECT FROM inventory_movement mv JOIN offers_pointwarehouse pw ON pw.point_id = o.point_id
+               AND pw.warehouse_id IN (mv.from_warehouse_id, mv.to_warehouse_id) WHERE mv.variant_id = m.id) AS ever
 ) moved
 WHERE m.kind <> 'kit' AND CASE
     WHEN s.level = 0 THEN stock.free > 0 OR NOT moved.ever
