@@ -41,7 +41,7 @@ def play(folder: Path) -> dict[str, Any]:
         say("Comparing stock")
         demo_shop.run_now(row, "check_stock")
         broken += _compare(row, url)
-        broken += _books()
+        broken += books()
         return {
             "balanced": not broken,
             "seconds": round(time.monotonic() - began, 1),
@@ -122,7 +122,7 @@ def _compare(row: Channel, url: str) -> list[str]:
     return broken + ([f"stock differs: {differing}"] if differing else [])
 
 
-def _books() -> list[str]:
+def books() -> list[str]:
     from comptoir.engine.models import Outcome, Run, RunStatus
     from comptoir.flows import house
 
