@@ -207,7 +207,7 @@ def test_orders_and_parcels_in_any_order_of_events() -> None:
     run_state_machine_as_test(
         Orders,
         settings=settings(
-            max_examples=25,
+            max_examples=20,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.inventory import ledger
 from comptoir.commerce.inventory import queries as stock
 from comptoir.commerce.inventory.records import Demand
 from comptoir.commerce.orders import differences, events, external, placing, sold, status
@@ -659,6 +660,10 @@ def _apply(order: Locked, change: _Change, warehouses: tuple[int, ...], *, at: d
                 line.id,
             ],
         )
+    # Two calls of inventory: lock once what both need. A variant's levels are locked together, whichever is named.
+    variants = {line.variant for line in (*change.gone, *(line for line, _ in change.kept)) if line.id in less}
+    pairs = {(demand.variant, warehouse) for demand in demands for warehouse in demand.warehouses}
+    ledger.lock_levels(pairs | {(v, w) for v in variants if v is not None for w in warehouses})
     if less:
         inventory.release(less, at=at, actor=actor)
     if demands:

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from psycopg import sql as composed
 
 from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.inventory import ledger
 from comptoir.commerce.inventory import queries as stock
 from comptoir.commerce.inventory.records import Demand, Pick
 from comptoir.commerce.orders import differences, events, sold
@@ -281,8 +282,10 @@ def _write_all(drafts: list[_Draft], *, at: datetime, actor: Actor) -> _Outcome:
     if not drafts:
         return _Outcome()
     _number(drafts)
-    outcome = _write([draft for draft in drafts if draft.new.intake != Intake.COMPLETE], at=at, actor=actor)
     leaving = [draft for draft in drafts if draft.new.intake == Intake.COMPLETE]
+    if leaving:  # several calls of inventory follow: lock once what they will need, in the one order there is
+        ledger.lock_levels((d.variant, w) for draft in drafts for d in draft.demands() for w in d.warehouses)
+    outcome = _write([draft for draft in drafts if draft.new.intake != Intake.COMPLETE], at=at, actor=actor)
     # All of them at once, as a page mostly can; where some lack units, one by one, so that each takes only its own.
     for batch in (leaving,) if _try(leaving, outcome, at=at, actor=actor) else ([draft] for draft in leaving):
         if batch is not leaving:
