@@ -8,8 +8,13 @@ import psycopg
 import pytest
 from deliveries import Opened, ask, deliver, make_channel, notice, signed
 
+from comptoir import connectors
+from comptoir.channels import channel as channels
+from comptoir.channels import registry
+from comptoir.channels.connector import WEBHOOK_SECRET
 from comptoir.channels.models import Channel
 from comptoir.kit import clock
+from comptoir.kit.actor import SYSTEM
 from comptoir.webhooks.connection import Connection
 from comptoir.webhooks.door import Limits
 from comptoir.webhooks.models import Delivery
@@ -343,3 +348,16 @@ def test_other_addresses_need_no_database(method: str, path: str, status: int, o
             return (await ask(door, path, method=method)).status
 
     assert asyncio.run(play()) == status
+
+
+def test_a_channel_connected_by_a_merchant_may_deliver_at_once(transactional_db: None, opened: Opened) -> None:
+    registry.set_up(connectors.find, connectors.kinds)
+    given = {"url": "https://shop.test", "key": "K" * 32}
+    channel = channels.connect(kind="prestashop", name="Shop", code="shop", config=given, actor=SYSTEM, at=clock.now())
+    secret = channels.config_of(channel)[WEBHOOK_SECRET]
+
+    async def play() -> int:
+        async with opened() as door:
+            return (await deliver(door, channel, "msg_1", secret=secret)).status
+
+    assert asyncio.run(play()) == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from comptoir.channels import registry
-from comptoir.channels.connector import Connector, OpenedClient
+from comptoir.channels.connector import WEBHOOK_SECRET, Connector, OpenedClient
 from comptoir.channels.errors import NotLetIn
 from comptoir.channels.http import CallMade, HttpDoor, Limits
 from comptoir.channels.models import Channel, Health, Mode
@@ -63,7 +65,7 @@ def opened(
     """Open a channel while the block runs. `writes` False (a preview) shuts the door for writes whatever the mode."""
     connector = registry.find(row.kind)
     config = config_of(row)
-    secrets = [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
+    hidden = [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
     pace = connector.pace
     if row.calls_per_minute:
         pace = replace(pace, per_minute=row.calls_per_minute, burst=max(pace.burst, row.calls_per_minute // 60))
@@ -72,7 +74,7 @@ def opened(
         pace=SharedPace(connector.pace.key or f"channel:{row.pk}", pace),
         live=live,
         fates=connector.fates,
-        secrets=secrets,
+        secrets=hidden,
         limits=Limits(concurrency=connector.pace.concurrency),
         observer=observer,
     )
@@ -112,12 +114,15 @@ def connect(
         raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(known))
     if Channel.objects.filter(code=code).exists():
         raise Conflict(f"a channel is already called {code}", channel=code)
+    sealed = {key: item for key, item in config.items() if known[key].secret}
+    if connector.webhooks is not None and not sealed.get(WEBHOOK_SECRET):
+        sealed[WEBHOOK_SECRET] = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()  # Standard Webhooks
     row = Channel.objects.create(
         name=name,
         code=code,
         kind=kind,
         config={key: item for key, item in config.items() if not known[key].secret},
-        sealed=box().close({key: item for key, item in config.items() if known[key].secret}),
+        sealed=box().close(sealed),
         accepts_by_itself=accepts_by_itself,
         webhook_token=ids.token(),
         created_at=at,

@@ -114,6 +114,9 @@ class OpenedClient:
     cancelling: Any = None
 
 
+WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # among a channel's sealed values: what its deliveries are signed with
+
+
 @dataclass(frozen=True, slots=True)
 class Connector:
     """The card: everything the hub needs to know about one kind of channel."""

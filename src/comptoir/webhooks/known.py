@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from comptoir.channels.abilities import WebhookSource
-from comptoir.channels.connector import Connector
+from comptoir.channels.connector import WEBHOOK_SECRET, Connector
 from comptoir.kit.errors import ConfigError
 from comptoir.kit.secrets import Box
 from comptoir.webhooks.connection import Connection
 
 log = logging.getLogger(__name__)
 
-FIELD = "webhook_secret"  # what connectors call the secret of their deliveries
 LIFE = 2.0  # seconds: how long an archived channel may still be let in
 
 CHANNELS = """
@@ -73,7 +72,7 @@ class Channels:
         if card is None or card.webhooks is None:
             return None
         try:
-            secret = (self._box().open(sealed).get(FIELD) if sealed else None) or plain
+            secret = (self._box().open(sealed).get(WEBHOOK_SECRET) if sealed else None) or plain
         except ConfigError as error:  # told to whoever delivers there; the other channels go on
             log.error(
                 "the secret of a channel's deliveries cannot be read", extra={"channel": channel, "reason": str(error)}
