@@ -17,7 +17,15 @@ from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog import images
 from comptoir.commerce.catalog.errors import BadImage
 from comptoir.commerce.catalog.models import PriceList
-from comptoir.commerce.catalog.records import ImageWanted, Outcome, PartWanted, ProductWanted, Upserted, VariantWanted
+from comptoir.commerce.catalog.records import (
+    PROBLEM_CODES,
+    ImageWanted,
+    Outcome,
+    PartWanted,
+    ProductWanted,
+    Upserted,
+    VariantWanted,
+)
 from comptoir.engine.flow import IN, flow, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
@@ -80,7 +88,7 @@ def pull_images(run: RunContext, channel: OpenChannel | None) -> None:
     """Fetch pictures that products want, each kept once by content."""
     assert channel is not None  # noqa: S101
     after = 0
-    while wanted := _wanted_pictures(channel.ref, after):
+    while wanted := images.wanted(channel.ref, after, most_attempts=PICTURE_TRIES, size=PICTURES):
         after = wanted[-1][0]
         fetched: list[tuple[int, str, bytes, str] | tuple[int, str, None, str]] = []
         for row, ref in wanted:
@@ -94,18 +102,6 @@ def pull_images(run: RunContext, channel: OpenChannel | None) -> None:
                 _keep_picture(run, row, ref, picture, told)
 
 
-def _wanted_pictures(channel: int, after: int) -> list[tuple[int, str]]:
-    prefix = f"{channel}:"
-    return [
-        (row[0], str(row[1]).removeprefix(prefix))
-        for row in sql.rows(
-            "SELECT id, source FROM catalog_productimage WHERE image_id IS NULL AND attempts < %s AND starts_with(source, %s)"
-            " AND id > %s ORDER BY id LIMIT %s",
-            [PICTURE_TRIES, prefix, after, PICTURES],
-        )
-    ]
-
-
 def _keep_picture(run: RunContext, row: int, ref: str, content: bytes | None, told: str) -> None:
     subject = f"image:{ref}"
     problem = told if content is None else ""
@@ -115,11 +111,11 @@ def _keep_picture(run: RunContext, row: int, ref: str, content: bytes | None, to
         except BadImage as error:
             problem = str(error)
         else:
-            sql.execute("UPDATE catalog_productimage SET image_id = %s WHERE id = %s", [image.pk, row])
+            images.attach(row, image)
             run.count(seen=1, created=1)
             run.resolved([subject])
             return
-    sql.execute("UPDATE catalog_productimage SET attempts = attempts + 1 WHERE id = %s", [row])
+    images.failed([row])
     run.count(seen=1, failed=1)
     run.found("image_missing", subject, Severity.INFO, problem=problem)
 
@@ -204,7 +200,7 @@ def _linked(
         if product.external_id not in troubled:
             run.resolved(
                 [f"product:{product.external_id}", *(f"listing:{one.external_id}" for one in product.listings)],
-                codes=_UPSERT_CODES,
+                codes=PROBLEM_CODES,
             )
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
@@ -215,14 +211,6 @@ def _linked(
     ):
         reporting.report_staged(run, staging.recheck(channel, actor=run.actor, at=run.at))
     return [key for key, codes in troubled.items() if "part_unknown" in codes]
-
-
-#: What `upsert_products` may complain of: closed when a product comes in without complaint.
-_UPSERT_CODES = (
-    "duplicate_sku", "sku_differs", "barcode_taken", "barcode_too_long", "negative_price", "price_list_unknown", "part_unknown",
-    "part_is_kit", "kit_has_stock", "value_too_long", "bad_number", "name_empty", "sku_empty", "variant_unknown",
-    "product_unknown",
-)  # fmt: skip
 
 
 def _worst(product: Outcome, variants: Sequence[Outcome]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comptoir.channels import registry
 from comptoir.channels.models import Channel
+from comptoir.commerce.catalog import events as catalog
 from comptoir.commerce.inventory import events as inventory
 from comptoir.commerce.orders import events as orders
 from comptoir.commerce.shipments import events as shipments
@@ -13,6 +14,7 @@ from comptoir.engine.runs import start_after_commit
 from comptoir.events.record import Happened, on
 from comptoir.flows.house import HUB
 from comptoir.kit import sql
+from comptoir.offers import actions as offers
 
 STOCK_EVENTS = (
     inventory.RECEIVED, inventory.BOOKED, inventory.COUNTED, inventory.TRANSFERRED, inventory.REBASED, inventory.SHIPPED,
@@ -25,6 +27,7 @@ def set_up() -> None:
     for name in STOCK_EVENTS:
         on(name, tell_levels)
         on(name, report_shortages)
+    on(catalog.COMPOSED, tell_composed)
     on(shipments.SHIPPED, want_tracking)
     on(shipments.TRACKING_CHANGED, want_new_tracking)
     on(orders.CANCELLED, want_cancellation)
@@ -41,6 +44,12 @@ def tell_levels(happened: Happened) -> None:
             )
         ],
     )
+
+
+def tell_composed(happened: Happened) -> None:
+    """A variant became a kit, an alias, or simple again: its level is another."""
+    offers.composed(happened.facts["variants"], at=happened.at)
+    tell_levels(happened)
 
 
 def report_shortages(happened: Happened) -> None:

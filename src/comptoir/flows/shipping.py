@@ -8,13 +8,14 @@ from functools import partial
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
-from comptoir.channels.records import Parcel, ParcelLine
+from comptoir.channels.records import Fate, Parcel, ParcelLine
 from comptoir.commerce.shipments import queries as shipments
 from comptoir.engine import effects
 from comptoir.engine.flow import OUT, Lane, flow
 from comptoir.engine.runs import PlanLine, RunContext
-from comptoir.kit import clock
+from comptoir.kit import clock, sql
 from comptoir.kit.errors import Conflict
+from comptoir.offers import actions as offers
 
 BATCH = 20
 
@@ -49,7 +50,11 @@ def push_tracking(run: RunContext, channel: OpenChannel | None) -> None:
         if run.is_preview:
             _plan(run, effect, f"{effect.facts['number']} · {parcel.tracking}", "tracking", parcel.tracking)
         else:
-            effects.tell(run, effect, partial(target.confirm, parcel), partial(target.is_confirmed, parcel))
+            shipment = int(effect.facts["shipment"])
+            effects.tell(
+                run, effect, partial(target.confirm, parcel), partial(target.is_confirmed, parcel),
+                then=partial(_shop_took_off, run, channel.ref, shipment),
+            )  # fmt: skip
 
 
 @flow(
@@ -72,6 +77,20 @@ def push_cancellations(run: RunContext, channel: OpenChannel | None) -> None:
             _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
         else:
             effects.tell(run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale))
+
+
+def _shop_took_off(run: RunContext, channel: int, shipment: int, fate: Fate, reason: str) -> None:
+    """A shop with a *physical* figure takes shipped units off by itself: what we told there is no longer believed."""
+    if fate is not Fate.DONE:
+        return
+    listings = sql.rows(
+        "SELECT DISTINCT o.listing FROM shipments_shipmentline sl JOIN orders_line l ON l.id = sl.line_id"
+        " JOIN offers_offer o ON o.variant_id = l.variant_id"
+        " JOIN offers_sellingpoint p ON p.id = o.point_id AND p.channel_id = %s AND p.figure = 'physical'"
+        " WHERE sl.shipment_id = %s",
+        [channel, shipment],
+    )
+    offers.forget_told(channel, [row[0] for row in listings], at=run.at)
 
 
 def _each(run: RunContext, channel: int, kind: str) -> Iterator[effects.Taken]:

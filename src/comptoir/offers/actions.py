@@ -69,6 +69,14 @@ FROM due WHERE o.id = due.id
 """
 
 
+def composed(variants: Collection[int], *, at: datetime) -> None:
+    """These became kits, aliases or simple again: whoever sells them, or what depends on them, is told anew."""
+    affected = {one for depending in catalog.affected_by(variants).values() for one in depending} | set(variants)
+    sql.execute(
+        _TOUCH.format(which="o.variant_id = ANY(%(variants)s)", told="o.told"), {"variants": sorted(affected), "at": at}
+    )
+
+
 def forget_told(channel: int, listings: Collection[str], *, at: datetime) -> int:
     """What was told of these listings is no longer believed: something was seen there that may have moved the figure."""
     if not listings:

@@ -14,7 +14,7 @@ from comptoir.commerce.orders.records import Intake, NewCharge, NewLine, NewOrde
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 from comptoir.staging import matching
-from comptoir.staging.actions import Found, source
+from comptoir.staging.actions import Found, source, tell_physical
 from comptoir.staging.checks import Examined, examine
 from comptoir.staging.models import State
 from comptoir.staging.rules import Rule
@@ -88,6 +88,7 @@ def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -
             channel.pk,
         ],
     )
+    tell_physical(channel.pk, {str(one.external_id) for one in result.placed}, at)
     return result
 
 

@@ -326,10 +326,10 @@ def _set_aside(
         inventory.hold(wanted, at=at, actor=actor)
     if freed:
         inventory.release_holds(freed, at=at, actor=actor)
-    _tell_physical(channel.pk, {sale.external_id for sale in sales}, at)
+    tell_physical(channel.pk, {sale.external_id for sale in sales}, at)
 
 
-def _tell_physical(channel: int, touched: Collection[str], at: datetime) -> None:
+def tell_physical(channel: int, touched: Collection[str], at: datetime) -> None:
     """A *physical* shop subtracts its own open sales: those not accepted here are counted per listing."""
     if not sql.value(
         "SELECT EXISTS (SELECT 1 FROM offers_sellingpoint WHERE channel_id = %s AND figure = 'physical')", [channel]
@@ -436,6 +436,7 @@ def looked(channel: Channel, external_ids: Collection[str], *, actor: Actor, at:
         )
     if given_up:
         inventory.release_holds([source(channel.pk, row[0]) for row in given_up], at=at, actor=actor)
+        tell_physical(channel.pk, {row[0] for row in given_up}, at)
     result.parked = len(rows) - len(given_up)
     result.skipped = len(given_up)
     return result
@@ -467,6 +468,8 @@ def reject(staged: Collection[int], reason: str, *, actor: Actor, at: datetime) 
     if len(rows) != len(set(staged)):
         raise Conflict("some of these are orders already", staged=sorted(set(staged) - {row[0] for row in rows}))
     inventory.release_holds([source(channel, external_id) for _, channel, external_id in rows], at=at, actor=actor)
+    for channel in {row[1] for row in rows}:
+        tell_physical(channel, {row[2] for row in rows if row[1] == channel}, at)
     record.record("staging.sales.rejected", {"staged": [row[0] for row in rows], "reason": reason}, actor=actor, at=at)
     return [f"sale:{external_id}" for _, _, external_id in rows]
 
@@ -537,5 +540,5 @@ def accept_total(staged: int, *, actor: Actor, at: datetime) -> Staged:
 
 __all__ = [
     "Found", "Staged", "accept_total", "approve", "due", "looked", "map_carrier", "map_line", "map_status",
-    "match_line", "recheck", "reject", "source", "stage",
+    "match_line", "recheck", "reject", "source", "stage", "tell_physical",
 ]  # fmt: skip

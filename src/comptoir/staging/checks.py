@@ -24,6 +24,7 @@ ANOMALIES = {
     "unknown_currency": "the currency is not a three-letter code",
     "no_lines": "nothing was bought",
     "unknown_sku": "a line is linked to no variant, and neither SKU nor barcode finds one",
+    "kit_without_parts": "a kit was sold whose parts are not known, so that nothing could be reserved for it",
     "bad_quantity": "a quantity is not above zero, or a fraction of a piece",
     "negative_price": "a line costs less than nothing",
     "unknown_carrier": "its shipping method is mapped to no carrier",
@@ -42,6 +43,7 @@ class Known:
     by_sku: Mapping[str, int]  # lower-case SKU
     by_barcode: Mapping[str, int]
     doubtful: Collection[str]  # listings whose SKU another listing of the same channel has too
+    hollow: Collection[int]  # kits none of whose parts are known
     units: Mapping[int, str]  # variant -> unit
     points: Mapping[str, PointSources]
     counting_since: Mapping[int, datetime | None]  # point -> when its stock was initialised
@@ -118,6 +120,8 @@ def examine(sale: Sale, known: Known, repairs: Mapping[str, Any], *, at: datetim
                 barcode=line.barcode,
                 name=line.name,
             )
+        if found is not None and found in known.hollow:
+            odd("kit_without_parts", line.external_id, sku=line.sku, listing=line.listing)
         if line.quantity <= 0 or (
             found is not None and not fits_unit(line.quantity, known.units.get(found, Unit.PIECE))
         ):

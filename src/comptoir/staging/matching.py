@@ -44,6 +44,14 @@ def gather(channel: int, sales: Sequence[Sale]) -> Known:
                 [channel, [f"listing:{listing}" for listing in listings if listing not in by_listing]],
             )
         },
+        hollow={
+            row[0]
+            for row in sql.rows(
+                "SELECT v.id FROM catalog_variant v JOIN catalog_variant m ON m.id = coalesce(v.alias_of_id, v.id)"
+                " WHERE v.id = ANY(%s) AND m.kind = 'kit' AND NOT EXISTS (SELECT FROM catalog_kitpart WHERE kit_id = m.id)",
+                [variants],
+            )
+        },
         units=dict(sql.rows("SELECT id, unit FROM catalog_variant WHERE id = ANY(%s)", [variants]) if variants else []),
         points=points,
         counting_since=dict(
