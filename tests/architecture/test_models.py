@@ -139,9 +139,11 @@ def schema_of(address: str) -> set[str]:
         for model in apps.get_models(include_auto_created=True)
         if model._meta.app_label in OURS and model._meta.managed
     ]
+    # A pg_dump of the server's own version: a newer one says more than was asked.
+    programs = postgres.debian(connection.pg_version // 10000) or postgres.find_binaries()
     dumped = subprocess.run(
         [
-            str(postgres.find_binaries() / "pg_dump"),
+            str(programs / "pg_dump"),
             "--schema-only",
             "--no-owner",
             "--no-privileges",
