@@ -27,7 +27,7 @@ from comptoir.web import answers, lists, orders
 @needs(Right.ENTER)
 def search(request: PersonRequest) -> HttpResponse:
     """Jump to the order or variant that is called exactly so; otherwise show what may be meant."""
-    text = request.GET.get("q", "").strip()[:80]
+    text = lists.typed(request.GET.get("q", ""))
     exact_orders = list(Order.objects.filter(Q(number=text) | Q(external_number=text))[:2]) if text else []
     exact_variants = (
         list(Variant.objects.filter(Q(sku__iexact=text) | Q(barcodes__code=text)).distinct()[:2]) if text else []

@@ -109,7 +109,10 @@ class Listing:
         text, note, rows = self._search(rows, asked)
         count = _count(rows)
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
-        page = _page(rows, sort, asked.get("after", ""), self.size)
+        try:
+            page = _page(rows, sort, asked.get("after", ""), self.size)
+        except BadInput as wrong:  # a place that somebody made up, or of another order of rows: the first page, and why
+            page, note = _page(rows, sort, "", self.size), _(str(wrong))
         self.fill(page.items)
         return Shown(
             listing=self,
@@ -137,7 +140,7 @@ class Listing:
         return chosen, rows
 
     def _search(self, rows: QuerySet[Any], asked: QueryDict) -> tuple[str, str, QuerySet[Any]]:
-        text = asked.get("q", "").strip()[:80]
+        text = typed(asked.get("q", ""))
         if not text or self.search is None:
             return "", "", rows
         if len(text) < SEARCH_FROM:
@@ -145,6 +148,11 @@ class Listing:
         found = self.search(text)
         note = _("More than %(n)d match: these are some of them.") % {"n": SEARCH_TO} if found.is_cut else ""
         return text, note, rows.filter(**{f"{self.found_in}__in": found.ids})
+
+
+def typed(text: str) -> str:
+    """What a person typed to search for, as PostgreSQL can take it."""
+    return text.replace("\0", "").strip()[:80]
 
 
 def bounded(rows: QuerySet[Any]) -> Found:

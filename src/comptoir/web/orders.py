@@ -287,6 +287,12 @@ WHAT = {
     "line_cancelled": _("Line cancelled"),
     "shipped": _("Shipped"),
     "blocked": _("Changed at the channel: waits for a person"),
+    "unblocked": _("A person has decided: preparation goes on"),
+    "agreed": _("The channel agrees"),
+    "carrier_changed": _("Another carrier"),
+    "address_changed": _("Address corrected"),
+    "line_moved": _("A line is served from another warehouse"),
+    "tracking_changed": _("Tracking number changed"),
     "took_theirs": _("The channel's version was taken"),
     "kept_ours": _("Our version was kept"),
 }

@@ -1,0 +1,318 @@
+"""Pages of a running house: what they show, that they stay cheap, and that hostile text stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import transaction
+from django.test import Client
+from house_world import HOSTILE, LONG, RIGHT_TO_LEFT, running, sell_something_unknown
+from shop_world import World
+
+from comptoir.accounts.models import Role, User
+from comptoir.commerce.catalog.models import Product
+from comptoir.commerce.inventory.models import Level, Movement, Reservation
+from comptoir.commerce.orders.models import Line, Order, Status
+from comptoir.commerce.shipments.models import Shipment
+from comptoir.engine.models import Finding, Flow, Run
+from comptoir.offers.models import Mapping, Offer
+from comptoir.staging.models import StagedSale, State
+from comptoir.web import orders, staging
+
+MOST_STATEMENTS = 30
+
+
+@pytest.fixture(scope="module")
+def built(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """The demo shop in production, with a sale that waits for a repair: built once, in a transaction that is never kept."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        with running() as world:
+            sell_something_unknown(world)
+            world.preview("push_stock")
+            yield world
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def house(built: World) -> Iterator[World]:
+    """The same house for every test: what a test changes is undone."""
+    with transaction.atomic():
+        built.channel.refresh_from_db()
+        yield built
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def person(house: World) -> Callable[[Role], User]:
+    """Somebody of a role."""
+    return lambda role: User.objects.create_user(f"{role.value}@hub.test", role=role, name=role.label)
+
+
+@contextmanager
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every statement that reaches PostgreSQL, whichever way it takes."""
+    seen: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def counted(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+        seen.append(str(query)[:200])
+        return execute(self, query, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.Cursor, "execute", counted)
+        yield seen
+
+
+def addresses() -> list[str]:
+    """Every page that a person can open."""
+    order = Order.objects.filter(status=Status.PROCESSING).earliest("id")
+    sale = StagedSale.objects.get(state=State.REPAIR)
+    offer = Offer.objects.filter(variant__reservations__isnull=False).earliest("id")
+    run = Run.objects.order_by("-seen").first()
+    assert run is not None
+    channel = "/channels/shop"
+    kits = Offer.objects.filter(variant__kind="kit").values_list("variant", flat=True)
+    return [
+        "/", "/orders/", *(f"/orders/?tab={tab}" for tab in orders.TABS),
+        f"/orders/{order.number}/", "/staging/", *(f"/staging/?tab={tab}" for tab in staging.TABS),
+        f"/staging/{sale.pk}/", f"/staging/{sale.pk}/raw/", "/products/", "/products/?q=lantern&state=sale&stock=some&kind=simple",
+        f"/products/{offer.variant_id}/", *(f"/products/{kit}/" for kit in kits),
+        "/inventory/", "/inventory/?q=bowl&stock=reserved", "/inventory/movements/", "/inventory/movements/?reason=opening&sort=oldest",
+        "/inventory/receive/", "/inventory/adjust/", "/channels/", f"{channel}/", f"{channel}/flows/", f"{channel}/offers/",
+        f"{channel}/offers/?state=waiting&q=CUS", f"{channel}/mappings/", f"{channel}/preview/", f"{channel}/settings/",
+        "/channels/hub/", "/channels/hub/flows/", "/runs/", "/runs/?status=done&outcome=partial&trigger=person", f"/runs/{run.pk}/",
+        "/runs/999999/", "/findings/", "/findings/all/", "/findings/all/?severity=error&state=open&code=unknown_sku", "/settings/tokens/", "/settings/people/",
+        "/me/",
+        "/search?q=cushion",
+    ]  # fmt: skip
+
+
+def test_every_page_opens_and_costs_few_statements(
+    house: World, owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first visit warms what a process keeps; the second is counted."""
+    dear = {}
+    for address in addresses():
+        owner.get(address)
+        with statements(monkeypatch) as seen:
+            answer = owner.get(address)
+        assert answer.status_code == (404 if "999999" in address else 200), address
+        assert len(answer.content) < 200_000, address
+        assert seen, address
+        if len(seen) > MOST_STATEMENTS:
+            dear[address] = len(seen)
+
+    assert dear == {}
+
+
+def test_hostile_text_stays_text_on_every_page(house: World, owner: Client) -> None:
+    Product.objects.update(name=HOSTILE)
+    Product.objects.filter(pk__in=Product.objects.values("pk")[:3]).update(name=RIGHT_TO_LEFT)
+    Line.objects.update(name=HOSTILE + LONG[:200])
+    Order.objects.update(note=HOSTILE, buyer={"name": HOSTILE, "company": "", "email": HOSTILE}, carrier_name=HOSTILE)
+    StagedSale.objects.update(buyer=HOSTILE, status_name=HOSTILE, raw=HOSTILE)
+    Finding.objects.update(facts={"sku": HOSTILE, "name": HOSTILE, "carrier": HOSTILE})
+    Mapping.objects.update(name=HOSTILE)
+    Flow.objects.update(cron="")
+    User.objects.update(name=HOSTILE)
+    house.channel.name = HOSTILE
+    house.channel.save(update_fields=["name"])
+    met = 0
+
+    for address in addresses():
+        page = owner.get(address).content.decode()
+        assert HOSTILE not in page, address
+        assert not re.search(r"\son\w+=|\sstyle=|javascript:", page.lower().replace("&quot;", "")), address
+        met += "&lt;script&gt;" in page
+
+    assert met > 30
+
+
+def test_a_list_is_walked_to_its_end_without_a_row_twice_or_never(house: World, owner: Client) -> None:
+    Order.objects.update(placed_at=Order.objects.earliest("id").placed_at)  # ties are broken by id
+    for listing, address in (
+        ("web.orders.ORDERS", "/orders/?tab=all"),
+        ("web.inventory.MOVEMENTS", "/inventory/movements/?x=1"),
+    ):
+        seen, place = [], address
+        while place:
+            shown = owner.get(place).context["list"]
+            seen += [row.pk for row in shown.items]
+            place = f"{address.split('?')[0]}{shown.next}" if shown.next else ""
+        expected = Order.objects.count() if "orders" in listing else Movement.objects.count()
+        assert len(seen) == len(set(seen)) == expected, listing
+
+
+def test_search_jumps_to_what_is_called_exactly_so(house: World, owner: Client) -> None:
+    order = Order.objects.earliest("id")
+    variant = Offer.objects.earliest("id").variant
+
+    assert owner.get(f"/search?q={order.number}")["Location"] == f"/orders/{order.number}/"
+    assert owner.get(f"/search?q={variant.sku.lower()}")["Location"] == f"/products/{variant.pk}/"
+
+
+def test_roles_that_need_not_know_the_buyer_do_not_see_one(house: World, person: Callable[[Role], User]) -> None:
+    order = Order.objects.exclude(buyer__name="").earliest("id")
+    pages = {}
+    for role in (Role.READER, Role.PICKER):
+        client = Client()
+        client.force_login(person(role))
+        pages[role] = "".join(client.get(a).content.decode() for a in ("/orders/?tab=all", f"/orders/{order.number}/"))
+
+    assert order.buyer["name"] in pages[Role.PICKER]
+    assert order.buyer["name"] not in pages[Role.READER]
+    assert order.buyer["email"] not in pages[Role.READER]
+
+
+def test_goods_typed_in_are_booked_once_however_often_the_form_is_sent(house: World, owner: Client) -> None:
+    level = Level.objects.select_related("variant").earliest("id")
+    before = level.on_hand
+    form = {
+        "key": "abc",
+        "warehouse": level.warehouse_id,
+        "sku": [level.variant.sku.lower(), ""],
+        "quantity": ["3", ""],
+    }
+
+    for _again in range(2):
+        assert owner.post("/inventory/receive/", form).status_code == 302
+
+    level.refresh_from_db()
+    assert level.on_hand == before + 3
+
+
+def test_a_file_of_goods_is_booked_whole_or_not_at_all(house: World, owner: Client) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    level = Level.objects.select_related("variant").earliest("id")
+    before, movements = level.on_hand, Movement.objects.count()
+
+    def send(content: str, key: str) -> str:
+        file = SimpleUploadedFile("goods.csv", content.encode())
+        form = {"key": key, "warehouse": level.warehouse_id, "file": file}
+        return owner.post("/inventory/receive/", form, follow=True).content.decode()
+
+    for bad, named in (
+        (f"sku;quantity\n{level.variant.sku};2\nNOPE;1\n", "row 3"),
+        (f"sku,quantity\n{level.variant.sku},two\n", "row 2"),
+        (f'sku,quantity\n{level.variant.sku},"1,000"\n', "row 2"),
+        (f"sku,quantity\n{level.variant.sku},-1\n", "row 2"),
+        (f"code,quantity\n{level.variant.sku},1\n", "sku"),
+        ("", "sku"),
+    ):
+        assert named in send(bad, "k1")
+        assert Movement.objects.count() == movements, bad
+    send(f"\ufeffSKU;Quantity\r\n{level.variant.sku};2\r\n", "k2")
+    level.refresh_from_db()
+    assert level.on_hand == before + 2
+
+
+def test_a_correction_is_booked_with_its_reason(house: World, owner: Client) -> None:
+    level = Level.objects.select_related("variant").filter(reserved=0, on_hand__gte=2).earliest("id")
+    form = {"key": "k", "sku": level.variant.sku, "warehouse": level.warehouse_id, "change": "-2", "comment": "broken"}
+    page = owner.post("/inventory/adjust/", form, follow=True).content.decode()
+
+    assert "broken" in page
+    level.refresh_from_db()
+    assert Movement.objects.latest("id").comment == "broken"
+
+
+def test_a_parcel_leaves_once_however_often_the_button_is_pressed(house: World, owner: Client) -> None:
+    promise = Reservation.objects.filter(quantity__gte=2).earliest("id")
+    order = Order.objects.get(pk=promise.order)
+    form = {"key": "parcel-1", f"take-{promise.line}-{promise.warehouse_id}": "1", "tracking": "1Z999"}
+
+    for _again in range(2):
+        owner.post(f"/orders/{order.number}/ship", form)
+
+    assert Shipment.objects.filter(order=order).count() == 1
+    page = owner.get(f"/orders/{order.number}/").content.decode()
+    assert "1Z999" in page
+    assert "shipped 1" in page
+
+
+def test_more_than_is_reserved_cannot_be_shipped_and_the_page_says_why(house: World, owner: Client) -> None:
+    promise = Reservation.objects.earliest("id")
+    order = Order.objects.get(pk=promise.order)
+    form = {"key": "k", f"take-{promise.line}-{promise.warehouse_id}": "999"}
+
+    page = owner.post(f"/orders/{order.number}/ship", form, follow=True).content.decode()
+
+    assert 'class="error"' in page
+    assert not Shipment.objects.filter(order=order).exists()
+
+
+def test_an_order_is_held_released_and_cancelled_with_reasons(house: World, owner: Client) -> None:
+    order = Order.objects.filter(status=Status.PROCESSING).earliest("id")
+    do = f"/orders/{order.number}/do/"
+
+    assert "say why" in owner.post(do + "hold", {}, follow=True).content.decode().lower()
+    for deed, data, status in (
+        ("hold", {"reason": "ask the buyer"}, Status.ON_HOLD),
+        ("release", {}, Status.PROCESSING),
+        ("cancel", {"reason": "never mind"}, Status.CANCELLED),
+    ):
+        page = owner.post(do + deed, data, follow=True).content.decode()
+        order.refresh_from_db()
+        assert order.status == status
+    assert "never mind" in page
+    assert owner.post(do + "explode").status_code == 404
+
+
+def test_a_sale_is_repaired_where_it_stands_and_the_repair_is_remembered(house: World, owner: Client) -> None:
+    staged = StagedSale.objects.get(state=State.REPAIR)
+    line = staged.sale["lines"][0]["external_id"]
+    sku = Offer.objects.earliest("id").variant.sku
+
+    wrong = owner.post(f"/staging/{staged.pk}/repair", {"what": "line", "line": line, "sku": "NOPE"}, follow=True)
+    assert "NOPE" in wrong.content.decode()
+    owner.post(f"/staging/{staged.pk}/repair", {"what": "line", "line": line, "sku": sku})
+
+    staged.refresh_from_db()
+    assert staged.state == State.READY
+    assert not Finding.objects.filter(code="unknown_sku", closed_at__isnull=True).exists()
+
+
+def test_a_rejected_sale_says_why_and_its_findings_close(house: World, owner: Client) -> None:
+    staged = StagedSale.objects.get(state=State.REPAIR)
+
+    owner.post("/staging/decide", {"picked": [staged.pk], "answer": "reject", "reason": ""})
+    staged.refresh_from_db()
+    assert staged.state == State.REPAIR
+
+    owner.post("/staging/decide", {"picked": [staged.pk], "answer": "reject", "reason": "a test of the shop"})
+    staged.refresh_from_db()
+    assert staged.state == State.REJECTED
+    assert not Finding.objects.filter(subject=f"sale:{staged.external_id}", closed_at__isnull=True).exists()
+
+
+def test_a_schedule_that_makes_no_sense_changes_nothing(house: World, owner: Client) -> None:
+    flow = Flow.objects.get(channel=house.channel, kind="pull_sales")
+
+    for form in ({"minutes": "0.01"}, {"cron": "every day"}, {"minutes": "5", "cron": "0 3 * * *"}, {"minutes": "x"}):
+        page = owner.post(f"/flows/{flow.pk}/schedule", form, follow=True).content.decode()
+        assert 'class="error"' in page, form
+    owner.post(f"/flows/{flow.pk}/schedule", {"minutes": "7"})
+    flow.refresh_from_db()
+    assert (flow.every, flow.cron) == (420, "")
+    assert "every 7 minutes" in owner.get("/channels/shop/flows/").content.decode()
+
+
+def test_going_live_asks_for_the_name_of_the_channel(house: World, owner: Client) -> None:
+    owner.post("/channels/shop/settings/mode", {"mode": "test"})
+    house.channel.refresh_from_db()
+    assert house.channel.mode == "test"
+
+    owner.post("/channels/shop/settings/mode", {"mode": "production", "name": "Demo", "despite_errors": "yes"})
+    house.channel.refresh_from_db()
+    assert house.channel.mode == "test"
+    owner.post(
+        "/channels/shop/settings/mode", {"mode": "production", "name": house.channel.name, "despite_errors": "yes"}
+    )
+    house.channel.refresh_from_db()
+    assert house.channel.mode == "production"
