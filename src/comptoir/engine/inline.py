@@ -32,14 +32,16 @@ def drain(
     """Start and carry out all that is due or has facts at `at`, of these kinds and channels, until nothing is left.
 
     `at` is what the clock says: a played clock stands still meanwhile. A flow whose facts do not go away runs once more
-    in vain and is then left alone.
+    in vain and is then left alone; raises RuntimeError after `most` runs, when some flow never comes to an end.
     """
     wanted_kinds = None if kinds is None else frozenset(kinds)
     wanted_channels = None if channels is None else frozenset(channels)
     done: list[Drained] = []
     in_vain: set[int] = set()
     with queue.without_wakeups():
-        while len(done) < most:
+        while True:
+            if len(done) >= most:
+                raise RuntimeError(f"no end after {most} runs, the last of {done[-1].kind}")
             tick.start_due(at, kinds=wanted_kinds, channels=wanted_channels, but=in_vain)
             waiting = sql.rows(
                 "SELECT r.id, r.flow_id, f.kind, f.channel_id FROM engine_run r JOIN engine_flow f ON f.id = r.flow_id"

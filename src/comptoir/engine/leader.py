@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 import psycopg
-from django.db import Error, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from comptoir.engine import heart, tick
 from comptoir.kit import clock, sql
@@ -55,9 +55,8 @@ class Leader(threading.Thread):
             self._lead()
             if self.leads:
                 self._tick()
-        except (psycopg.Error, Error) as error:
-            if self._database_answers():
-                raise
+        except (psycopg.OperationalError, OperationalError, InterfaceError, InternalError) as error:
+            # Internal: PostgreSQL ended a tick during which this process was stopped.
             logger.warning("the clock of schedules waits for the database: %s", error)
             self._let_go()
         finally:
@@ -83,12 +82,6 @@ class Leader(threading.Thread):
             if self._ticks % RESCUE_EVERY == 0:
                 tick.rescue(at)
         self._ticks += 1
-
-    def _database_answers(self) -> bool:
-        try:
-            return self._session is not None and self._session.execute("SELECT 1").fetchone() is not None
-        except psycopg.Error:
-            return False
 
     def _let_go(self) -> None:
         self.leads = False

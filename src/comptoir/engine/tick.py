@@ -8,7 +8,7 @@ import logging
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from comptoir.engine import findings, flow, queue, retry, runs, schedule
 from comptoir.engine.heart import STALE
@@ -83,8 +83,10 @@ def _start_facts(
                 return []
             waiting = facts(list(flows))
             return runs.start({flows[channel]: Trigger.FACT for channel in waiting if channel in flows}, at=at)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        # One flow's mistake must not stop the others' clock.
+    except (OperationalError, InterfaceError):
+        raise  # the database, not the flow
+    except Exception as error:
+        # One flow's mistake must not stop the others' clock: it becomes an Error that a person reads.
         logger.exception("facts of %s could not be read", kind)
         with transaction.atomic():
             report = findings.Report(None, "facts_failed", subject, Severity.ERROR, {"text": str(error)[:500]})

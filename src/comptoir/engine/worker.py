@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from procrastinate import App
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
@@ -158,7 +158,7 @@ class Worker:
     def _carry_out(self, run_id: int) -> None:
         try:
             runs.execute(run_id, self.name, asked_to_stop=self._stopping.is_set, lingers=True)
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
             # The database is away: nothing can be written. The run is rescued as if this process had died.
             logger.warning("run %s lost its database: %s", run_id, error)
         finally:
