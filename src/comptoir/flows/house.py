@@ -15,6 +15,7 @@ from comptoir.commerce.orders import checks as order_checks
 from comptoir.commerce.shipments import checks as shipment_checks
 from comptoir.commerce.shipments import checks as shipment_checks
 from comptoir.engine import books as engine_books
+from comptoir.engine import books as engine_books
 from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
@@ -33,6 +34,7 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "shipments": shipment_checks.check_books,
     "offers": offer_checks.check_books,
     "staging": staging_books.check_books,
+    "engine": engine_books.check_books,
     "engine": engine_books.check_books,
 }
 
