@@ -13,8 +13,6 @@ from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory import checks as inventory_checks
 from comptoir.commerce.orders import checks as order_checks
 from comptoir.commerce.shipments import checks as shipment_checks
-from comptoir.commerce.shipments import checks as shipment_checks
-from comptoir.engine import books as engine_books
 from comptoir.engine import books as engine_books
 from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, minutes
 from comptoir.engine.models import Severity
@@ -31,10 +29,8 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "inventory": inventory_checks.check_books,
     "orders": order_checks.check_books,
     "shipments": shipment_checks.check_books,
-    "shipments": shipment_checks.check_books,
     "offers": offer_checks.check_books,
     "staging": staging_books.check_books,
-    "engine": engine_books.check_books,
     "engine": engine_books.check_books,
 }
 
