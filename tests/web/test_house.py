@@ -86,8 +86,8 @@ def addresses() -> list[str]:
         "/inventory/receive/", "/inventory/adjust/", "/channels/", f"{channel}/", f"{channel}/flows/", f"{channel}/offers/",
         f"{channel}/offers/?state=waiting&q=CUS", f"{channel}/mappings/", f"{channel}/preview/", f"{channel}/settings/",
         "/channels/hub/", "/channels/hub/flows/", "/runs/", "/runs/?status=done&outcome=partial&trigger=person", f"/runs/{run.pk}/",
-        "/runs/999999/", "/findings/", "/findings/all/", "/findings/all/?severity=error&state=open&code=unknown_sku", "/settings/tokens/", "/settings/people/",
-        "/me/",
+        "/runs/999999/", "/findings/", "/findings/all/", "/findings/all/?severity=error&state=open&code=unknown_sku",
+        "/settings/tokens/", "/settings/people/", "/me/",
         "/search?q=cushion",
     ]  # fmt: skip
 

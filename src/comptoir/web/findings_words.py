@@ -65,6 +65,11 @@ WORDS: dict[str, Words] = {
         _("Say which variant it is. It is remembered for the next sale."),
         "staging",
     ),
+    "kit_without_parts": Words(
+        _("“%(sku)s” is a kit without parts: nothing would be reserved"),
+        _("Give the kit its parts, then accept the sale."),
+        "staging",
+    ),
     "bad_quantity": Words(
         _("The quantity %(quantity)s of “%(sku)s” is not possible"),
         _("Correct the sale at the shop, or reject it."),

@@ -126,7 +126,9 @@ def test_a_negative_quantity_is_not_a_sale() -> None:
         mapping.sale(an_order(), around(details=[line]))
 
 
-@given(some.datetimes(datetime.fromisoformat("2024-01-01"), datetime.fromisoformat("2027-01-01"), timezones=some.just(UTC)))
+@given(
+    some.datetimes(datetime.fromisoformat("2024-01-01"), datetime.fromisoformat("2027-01-01"), timezones=some.just(UTC))
+)
 @settings(max_examples=200, deadline=None)
 def test_a_time_there_and_back_is_the_same_or_the_first_of_two(at: datetime) -> None:
     """Only in the repeated hour of autumn may an hour be lost: less than the overlap of a reading."""
