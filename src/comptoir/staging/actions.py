@@ -190,10 +190,12 @@ _COLUMNS = (
     ("changed_at", "timestamptz"),
 )
 _NAMES = ", ".join(name for name, _ in _COLUMNS)
+# Whole documents go in binary: within a text array each of their quotes would be escaped (20 times slower, measured).
+_FORMAT = {"raw": "b", "sale": "b"}
 _UPSERT = f"""
 INSERT INTO staging_stagedsale (channel_id, seen_at, seen_run, looks, repairs, is_approved, {_NAMES})
 SELECT %(channel)s, %(at)s, %(run)s, 0, '{{}}', false, {_NAMES}
-FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS)}) AS s ({_NAMES})
+FROM unnest({", ".join(f"%({name}){_FORMAT.get(name, 's')}::{kind}[]" for name, kind in _COLUMNS)}) AS s ({_NAMES})
 ORDER BY external_id
 ON CONFLICT (channel_id, external_id) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name, _ in _COLUMNS if name not in ("external_id", "raw"))},
