@@ -173,7 +173,7 @@ def _once(given: argparse.Namespace) -> int:
     _adjust(folder, given.port)
     own_database = not Settings.read(os.environ).database_url
     try:
-        with starting.ready():
+        with starting.ready(None if given.folder else starting.THROWN_AWAY):
             starting.migrate()
             if given.history:
                 from comptoir.cli import history

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -12,10 +12,13 @@ from comptoir.kit.settings import settings
 
 Say = Callable[[str], None]
 
+#: PostgreSQL's settings for a database that is thrown away at the end: it need not survive a power cut.
+THROWN_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
 
 @contextmanager
-def database() -> Iterator[postgres.Server | None]:
-    """The PostgreSQL of the settings (None: it is somebody else's), or the embedded one, started or joined.
+def database(tuning: Mapping[str, str] | None = None) -> Iterator[postgres.Server | None]:
+    """The PostgreSQL of the settings (None: it is somebody else's), or the embedded one, started (with `tuning`) or joined.
 
     Its address goes into this process's environment, from where children get it.
     """
@@ -24,7 +27,7 @@ def database() -> Iterator[postgres.Server | None]:
         yield None
         return
     ours.data_folder.mkdir(parents=True, exist_ok=True)
-    with postgres.running(ours.data_folder / "postgres") as server:
+    with postgres.running(ours.data_folder / "postgres", settings=tuning) as server:
         os.environ["COMPTOIR_DATABASE_URL"] = server.url
         settings.cache_clear()
         try:
@@ -46,9 +49,9 @@ def django() -> None:
 
 
 @contextmanager
-def ready() -> Iterator[None]:
+def ready(tuning: Mapping[str, str] | None = None) -> Iterator[None]:
     """Database and Django, for commands that do something and end."""
-    with database():
+    with database(tuning):
         django()
         try:
             yield
