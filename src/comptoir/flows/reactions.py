@@ -114,5 +114,5 @@ def want_cancellation(happened: Happened) -> None:
 
 
 def _can(channel: int, ability: str) -> bool:
-    row = Channel.objects.only("kind").get(pk=channel)
-    return row.kind != HUB and ability in registry.find(row.kind).abilities
+    kind = Channel.objects.filter(pk=channel).values_list("kind", flat=True).first()
+    return kind not in (None, HUB) and ability in registry.find(kind).abilities
