@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -40,13 +41,16 @@ from comptoir.staging.models import StagedSale
 
 pytestmark = [pytest.mark.kill]
 
+EACH = [[strike] for strike in STRIKES]
+# Between two reads nothing of ours changes, so dying after one is dying before the next: both in one life.
+READING = [[("commit", "before")], [("commit", "after")], [("call", "before"), ("call", "after")]]
+
 STOCK = 500
-PRODUCTS = 3
 
 
-@pytest.fixture
-def them(transactional_db: None) -> Iterator[Children]:
-    """Children on this test's database."""
+@pytest.fixture(scope="module")
+def them(django_db_setup: None) -> Iterator[Children]:
+    """Children on the tests' database."""
     with children() as started:
         yield started
 
@@ -59,7 +63,7 @@ def far(transactional_db: None, manual_clock: clock.ManualClock) -> Iterator[Cal
         def open_shop(version: str = "8.2") -> World:
             shop = PrestaShopSimulator(version=version, world="empty", timezone="Europe/London")
             shop.clock.set(manual_clock.now())
-            for number in range(PRODUCTS):
+            for number in range(3):
                 shop.state.add_product(f"Cup {number}", reference=f"CUP-{number}", price="5.00", quantity=STOCK)
             url = ends.enter_context(server.serve(shop))
             channels.set_up_doors(functools.partial(HttpDoor, allow_private=True))
@@ -89,36 +93,41 @@ def until_unkilled(
     prepare: Callable[[], object],
     meanwhile: Callable[[], object] | None = None,
     check: Callable[[int, str], None],
-    strikes: Sequence[tuple[str, str]] = STRIKES,
+    strikes: Sequence[Sequence[tuple[str, str]]] = EACH,
 ) -> Counter[str]:
     """Kill a run at its n-th commit or call, let another process resume it, check; n = 1, 2, … until nothing strikes.
 
-    `meanwhile` is what happens between the death and the resumption. The number of deaths by kind of strike.
+    A strike of several is for a run that is killed again while it is resumed. `meanwhile` is what happens between the
+    first death and the resumption. The number of runs that died, by where they first did.
     """
     deaths: Counter[str] = Counter()
-    for what, when in strikes:
+    for blows in strikes:
         for number in itertools.count(1):
-            where = f"{kind} killed {when} {what} {number}"
-            world.pass_time(hours=3)  # past the overlap: what was read before is not read again
+            where = f"{kind} killed at {number}: {blows}"
+            world.pass_time(hours=3)
             prepare()
             run = ask(world, kind)
-            ended = them.wait(them.start(run, world.at, (what, number, when, signal.SIGKILL)))
-            assert ended in (0, KILLED), where
+            ended = [them.wait(them.start(run, world.at, (*blows[0], number)))]
             if meanwhile is not None:
                 meanwhile()
-            if ended == KILLED:
-                deaths[what] += 1
-                lease_runs_out(run)
-            elif meanwhile is not None:
-                run = ask(world, kind)
-            if ended == KILLED or meanwhile is not None:
-                assert them.wait(them.start(run, world.at)) == 0, where
+            for blow in [*blows[1:], None]:
+                if ended[-1] == KILLED:
+                    lease_runs_out(run)
+                elif meanwhile is None or blow is not None:
+                    continue
+                if Run.objects.get(pk=run).status == "done":  # killed when all was said and done
+                    if meanwhile is None:
+                        continue
+                    run = ask(world, kind)  # what came since is another run's
+                ended.append(them.wait(them.start(run, world.at, (*blow, number) if blow else None)))
+            assert set(ended) <= {0, KILLED}, where
             row = Run.objects.get(pk=run)
             assert (row.status, row.outcome) in {("done", "good"), ("done", "partial")}, (where, row.error)
             check(run, where)
             assert house.check_all() == {part: [] for part in house.BOOKS}, where
-            if ended == 0:
+            if ended[0] == 0:
                 break
+            deaths[blows[0][0]] += 1
     return deaths
 
 
@@ -154,7 +163,7 @@ def test_an_import_of_products_killed_anywhere_brings_each_once(them: Children, 
         assert (row.created, row.seen - row.unchanged) == (3, 3), where  # the newest stamp is read again: an overlap
         assert Flow.objects.get(pk=row.flow_id).cursor == row.cursor_after, where
 
-    deaths = until_unkilled(them, world, "pull_products", prepare=prepare, check=check)
+    deaths = until_unkilled(them, world, "pull_products", prepare=prepare, check=check, strikes=READING)
     assert deaths["commit"] >= 6
     assert deaths["call"] >= 6
 
@@ -187,7 +196,7 @@ def test_an_import_of_sales_killed_anywhere_makes_one_order_of_each(them: Childr
         assert (row.created, row.parked, row.seen - row.unchanged) == (2, 1, 3), where
         assert Flow.objects.get(pk=row.flow_id).cursor == row.cursor_after, where
 
-    deaths = until_unkilled(them, world, "pull_sales", prepare=prepare, check=check)
+    deaths = until_unkilled(them, world, "pull_sales", prepare=prepare, check=check, strikes=READING)
     assert deaths["commit"] >= 6
     assert deaths["call"] >= 16
     everything = {str(row["id"]) for row in world.shop.state.dump()["orders"]}
@@ -216,7 +225,7 @@ def test_acceptance_killed_anywhere_makes_one_order_of_each_sale(them: Children,
         assert reserved == 5, where
         assert Run.objects.get(pk=run).created == 5, where
 
-    commits = [strike for strike in STRIKES if strike[0] == "commit"]  # it calls nobody
+    commits = [[strike] for strike in STRIKES if strike[0] == "commit"]  # it calls nobody
     deaths = until_unkilled(them, world, "accept_sales", prepare=prepare, check=check, strikes=commits)
     assert deaths["commit"] >= 8
 
@@ -226,27 +235,15 @@ def test_a_push_killed_anywhere_leaves_the_shop_with_our_levels(
     them: Children, far: Callable[..., World], version: str
 ) -> None:
     world = far(version)
-    warehouse = inventory.default_warehouse().pk
-    variants = list(
-        Offer.objects.filter(point__channel=world.channel, is_active=True)
-        .order_by("id")
-        .values_list("variant", flat=True)
-    )
-
-    def book(delta: int) -> None:
-        with transaction.atomic(), queue.without_wakeups():
-            inventory.book(
-                [Fact(one, warehouse, Decimal(delta), "adjustment", f"proof:{next(names)}") for one in variants],
-                at=world.at,
-                actor=SYSTEM,
-            )
 
     def check(run: int, where: str) -> None:
         assert levels_there(world) == levels_here(world), where
         assert not Offer.objects.filter(is_waiting=True).exists(), where
 
     # Back to the level that was told before: who still believes it would tell the shop nothing.
-    deaths = until_unkilled(them, world, "push_stock", prepare=lambda: book(3), meanwhile=lambda: book(-3), check=check)
+    deaths = until_unkilled(
+        them, world, "push_stock", prepare=lambda: book(world, 3), meanwhile=lambda: book(world, -3), check=check
+    )
     assert deaths["commit"] >= 6
     assert deaths["call"] >= 3
 
@@ -259,15 +256,7 @@ def test_a_parcel_is_told_once_however_often_its_teller_is_killed(
     told: list[tuple[str, str]] = []
 
     def prepare() -> None:
-        sale = world.shop.state.place_order([Line(1, quantity=1)], state="PS_OS_PAYMENT")
-        world.run("pull_sales")
-        order = Order.objects.get(channel=world.channel.pk, external_id=str(sale))
-        number = f"JD{sale:08d}"
-        with transaction.atomic(), queue.without_wakeups():
-            shipments.ship(
-                order.pk, key=f"proof:{sale}", carrier=order.carrier, tracking=number, at=world.at, actor=SYSTEM
-            )
-        told[:] = [(str(sale), number)]
+        told[:] = [sell_and_ship(world)]
 
     def check(run: int, where: str) -> None:
         dump = world.shop.state.dump()
@@ -293,6 +282,41 @@ def test_a_parcel_is_told_once_however_often_its_teller_is_killed(
 names = itertools.count()
 
 
+def book(world: World, delta: int) -> None:
+    """So many more, or fewer, of everything the shop sells."""
+    variants = Offer.objects.filter(point__channel=world.channel, is_active=True).values_list("variant", flat=True)
+    facts = [
+        Fact(one, inventory.default_warehouse().pk, Decimal(delta), "adjustment", f"proof:{next(names)}")
+        for one in variants
+    ]
+    with transaction.atomic(), queue.without_wakeups():
+        inventory.book(facts, at=world.at, actor=SYSTEM)
+
+
+def sell_and_ship(world: World) -> tuple[str, str]:
+    """A sale whose parcel has left and is to be told: (sale, tracking number)."""
+    sale = world.shop.state.place_order([Line(1, quantity=1)], state="PS_OS_PAYMENT")
+    world.run("pull_sales")
+    order = Order.objects.get(channel=world.channel.pk, external_id=str(sale))
+    number = f"JD{sale:08d}"
+    with transaction.atomic(), queue.without_wakeups():
+        shipments.ship(order.pk, key=f"proof:{sale}", carrier=order.carrier, tracking=number, at=world.at, actor=SYSTEM)
+    return str(sale), number
+
+
+def all_there_is(world: World) -> dict[str, object]:
+    """A digest of every table of ours, and what the shop was made to write."""
+    tables = sql.rows(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        " AND relname ~ '^(engine|staging|orders|inventory|shipments|offers|events|catalog)_' ORDER BY 1"
+    )
+    found: dict[str, object] = {
+        name: sql.value(f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {name} t")
+        for (name,) in tables
+    }
+    return {**found, "shop": len(world.shop.counters.log)}
+
+
 def _carrier_rows(dump: dict[str, Any], sale: str) -> set[str]:
     return {str(row["id"]) for row in dump["order_carriers"] if str(row["id_order"]) == sale}
 
@@ -309,3 +333,92 @@ def levels_here(world: World) -> dict[str, Decimal]:
     """What we would tell now, by listing."""
     offers = Offer.objects.filter(point__channel=world.channel, is_active=True).values_list("id", flat=True)
     return {level.listing: level.level for level in queries.levels(list(offers))}
+
+
+def test_an_import_stopped_past_its_lease_changes_nothing_when_it_goes_on(
+    them: Children, far: Callable[..., World]
+) -> None:
+    world = far()
+
+    def prepare() -> None:
+        world.shop.state.place_order([Line(1, quantity=1)], state="PS_OS_PAYMENT")
+
+    stops = until_never_stopped(
+        them, world, "pull_sales", prepare=prepare, strikes=[("commit", "after", None), ("commit", "before", 3)]
+    )
+    assert stops >= 6
+
+
+@pytest.mark.parametrize("version", ["8.2", "1.7"])
+def test_a_parcel_is_told_once_although_its_teller_was_only_asleep(
+    them: Children, far: Callable[..., World], version: str
+) -> None:
+    world = far(version)
+
+    def prepare() -> None:
+        sell_and_ship(world)
+
+    stops = until_never_stopped(
+        them, world, "push_tracking", prepare=prepare, strikes=[("commit", "after", None), ("commit", "before", 3)]
+    )
+    assert stops >= 4
+    dump = world.shop.state.dump()
+    for order in dump["orders"]:
+        steps = [row["id_order_state"] for row in dump["order_histories"] if row["id_order"] == order["id"]]
+        assert len(steps) == len(set(steps)) == 2
+
+
+@pytest.mark.parametrize("version", ["8.2", "1.7"])
+def test_levels_sent_by_a_process_that_woke_too_late_are_told_again(
+    them: Children, far: Callable[..., World], version: str
+) -> None:
+    """Between its last look and the first byte nothing can stop it: what it overwrote must heal."""
+    world = far(version)
+    delta = itertools.cycle([3, -3])
+    strikes = [("commit", "after", None), ("commit", "before", 3), ("call", "before", None), ("call", "after", None)]
+    stops = until_never_stopped(
+        them, world, "push_stock", strikes=strikes, heals=True,
+        prepare=lambda: book(world, next(delta)), meanwhile=lambda: book(world, 1),
+    )  # fmt: skip
+    assert stops >= 10
+
+
+def until_never_stopped(
+    them: Children,
+    world: World,
+    kind: str,
+    *,
+    prepare: Callable[[], object],
+    strikes: Sequence[tuple[str, str, int | None]],
+    meanwhile: Callable[[], object] | None = None,
+    heals: bool = False,
+) -> int:
+    """Stop a run at its n-th commit or call, let another process take it over and end it, then let the first go on: it
+    may change nothing, or (`heals`) only what the next run puts right. How many runs were stopped."""
+    stops = 0
+    for what, when, only in strikes:
+        for number in itertools.count(1) if only is None else [only]:
+            where = f"{kind} stopped {when} {what} {number}"
+            world.pass_time(hours=3)
+            prepare()
+            run = ask(world, kind)
+            sleeper = them.start(run, world.at, (what, when, number), signal.SIGSTOP)
+            if them.wait(sleeper) is not None:
+                break
+            stops += 1
+            if meanwhile is not None:
+                meanwhile()
+            lease_runs_out(run)
+            assert them.wait(them.start(run, world.at)) == 0, where
+            row = Run.objects.get(pk=run)
+            assert row.status == "done", where
+            before = all_there_is(world)
+            os.kill(sleeper, signal.SIGCONT)
+            them.wait(sleeper)
+            if heals:
+                world.drain("push_stock")
+                assert levels_there(world) == levels_here(world), where
+            else:
+                assert all_there_is(world) == before, where
+            assert house.check_all() == {part: [] for part in house.BOOKS}, where
+    return stops
