@@ -61,8 +61,16 @@ def opened(
     live: bool = False,
     writes: bool = True,
     observer: Callable[[CallMade], None] | None = None,
+    before_write: Callable[[], None] | None = None,
 ) -> Iterator[OpenChannel]:
-    """Open a channel while the block runs. `writes` False (a preview) shuts the door for writes whatever the mode."""
+    """Open a channel while the block runs. `writes` False (a preview) shuts the door for writes whatever the mode;
+    `before_write` is called before each and may raise: a run looks whether it is still its own."""
+
+    def permission() -> bool:
+        if before_write is not None:
+            before_write()
+        return writes and may_write(row.pk)
+
     connector = registry.find(row.kind)
     config = config_of(row)
     hidden = [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
@@ -70,7 +78,7 @@ def opened(
     if row.calls_per_minute:
         pace = replace(pace, per_minute=row.calls_per_minute, burst=max(pace.burst, row.calls_per_minute // 60))
     door = _door(
-        may_write=(lambda: may_write(row.pk)) if writes else (lambda: False),
+        may_write=permission,
         pace=SharedPace(connector.pace.key or f"channel:{row.pk}", pace),
         live=live,
         fates=connector.fates,

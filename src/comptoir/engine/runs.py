@@ -466,7 +466,13 @@ def _opened(run: RunContext, declaration: flow.Declaration) -> Any:
     from comptoir.channels import channel  # the HTTP client is only needed by those that call out
 
     row = Channel.objects.get(pk=run.channel_id)
-    return channel.opened(row, live=declaration.lane == Lane.LIVE, writes=not run.is_preview, observer=run.observe_call)
+    return channel.opened(
+        row,
+        live=declaration.lane == Lane.LIVE,
+        writes=not run.is_preview,
+        observer=run.observe_call,
+        before_write=run.check_fence,
+    )
 
 
 def _more_came(run: RunContext, declaration: flow.Declaration) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
 from comptoir.channels.records import LevelToTell
+from comptoir.engine.errors import Fenced
 from comptoir.engine.flow import HERE, OUT, Lane, flow
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import PlanLine, RunContext, start_after_commit
@@ -68,20 +71,37 @@ def push(run: RunContext, channel: OpenChannel, *, counted: bool = True) -> None
         after = batch.last
         if not batch.send:
             continue
-        answers = channel.client.levels.set_levels([_to_tell(level) for level in batch.send])
-        with run.checkpoint():
-            told = offers.told(run.id, batch.send, answers, at=run.at)
-            if counted:
-                run.count(seen=len(batch.send), changed=told.done, failed=len(told.refused), parked=told.unsure)
-            refused = {level.offer for level, _ in told.refused}
-            run.resolved(
-                [f"listing:{level.listing}" for level in batch.send if level.offer not in refused],
-                codes=("level_refused",),
-            )
-            for level, reason in told.refused:
-                run.found(
-                    "level_refused", f"listing:{level.listing}", Severity.ERROR, level=str(level.level), reason=reason
+        with _doubted_if_fenced(channel.ref, batch.send):
+            answers = channel.client.levels.set_levels([_to_tell(level) for level in batch.send])
+            with run.checkpoint():
+                told = offers.told(run.id, batch.send, answers, at=run.at)
+                if counted:
+                    run.count(seen=len(batch.send), changed=told.done, failed=len(told.refused), parked=told.unsure)
+                refused = {level.offer for level, _ in told.refused}
+                run.resolved(
+                    [f"listing:{level.listing}" for level in batch.send if level.offer not in refused],
+                    codes=("level_refused",),
                 )
+                for level, reason in told.refused:
+                    run.found(
+                        "level_refused",
+                        f"listing:{level.listing}",
+                        Severity.ERROR,
+                        level=str(level.level),
+                        reason=reason,
+                    )
+
+
+@contextmanager
+def _doubted_if_fenced(channel: int, batch: Sequence[Level]) -> Iterator[None]:
+    """A worker that was stopped just before it sent sends when it wakes, over the levels of whoever has its run by then.
+    It may book nothing any more, but it says that these levels are to be told again."""
+    try:
+        yield
+    except Fenced:
+        with transaction.atomic():
+            offers.forget_told(channel, [level.listing for level in batch], at=clock.now())
+        raise
 
 
 def spread(run: RunContext) -> None:
