@@ -456,17 +456,28 @@ def _ready(place: _Place) -> _Postmaster:
 def _stop(home: Path) -> None:
     """Stop the server and wait until nothing of it is left."""
     data = home / "data"
+    told: int | None = None
     for sign, limit in ((signal.SIGINT, STOP_LIMIT), (signal.SIGQUIT, ABORT_LIMIT)):
         postmaster = _postmaster(data)
         if postmaster is not None:
+            told = postmaster.pid
             with contextlib.suppress(ProcessLookupError):
                 os.kill(postmaster.pid, sign)
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
-            if _postmaster(data) is None and not _is_held(home):
+            # The kernel frees the lock a moment before the process is gone from its table.
+            if _postmaster(data) is None and not _is_held(home) and not _runs(told):
                 return
             time.sleep(0.01)
     raise CannotStop(f"The PostgreSQL of {data} does not end. Look into {home / 'log'}, or end its processes by hand.")
+
+
+def _runs(pid: int | None) -> bool:
+    """Whether the kernel still lists this process, other than as one that nobody has collected yet."""
+    try:
+        return pid is not None and Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _is_held(home: Path) -> bool:
