@@ -30,9 +30,10 @@ def main() -> int:
         harness.say(f"PostgreSQL {bench.server.version}, {os.cpu_count()} cores")
         for name in given.cases or CASES:
             harness.say(f"{name} …")
-            rows += importlib.import_module(f"benchmarks.case_{name}").run(bench)
-    if not given.quick:
-        harness.keep(rows)
+            found = importlib.import_module(f"benchmarks.case_{name}").run(bench)
+            if not given.quick:
+                harness.keep(found)  # at once: what a long run has measured is not lost with a later case
+            rows += found
     if given.json:
         print(json.dumps({"rows": [{f: getattr(row, f) for f in row.__slots__} for row in rows]}))
     else:
