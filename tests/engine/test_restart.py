@@ -44,6 +44,7 @@ def test_a_worker_outlives_a_restart_of_postgresql_in_the_middle_of_a_run(
         "PYTHONPATH": str(HERE),
         world.PORT: str(shop.port),
     }
+    environment.pop("COMPTOIR_TEST_CHILD_URL", None)  # another database: that of the other tests' children
     subprocess.run([sys.executable, "-m", "django", "migrate", "-v0", "--skip-checks"], env=environment, check=True)
     with errors.open("w") as log:
         worker = subprocess.Popen(

@@ -19,7 +19,7 @@ from comptoir.channels.models import Channel, Health, Mode
 from comptoir.channels.records import Answer, Fate
 from comptoir.engine import books, effects, findings, flow, inline, runs, tick
 from comptoir.engine.errors import Fenced, Stopped
-from comptoir.engine.flow import HERE
+from comptoir.engine.flow import HERE, IN
 from comptoir.engine.models import Effect, Finding, Flow, Outcome, PlanRow, Run, RunStatus, Severity, Trigger
 from comptoir.engine.runs import PlanLine, RunContext
 from comptoir.kit import clock, sql
@@ -48,6 +48,11 @@ def toy_script(run: RunContext, channel: None) -> None:
 def toy_writer(run: RunContext, channel: None) -> None:
     """Do what the test says, where writing is allowed."""
     _recipe(run)
+
+
+@flow.flow("toy_caller", direction=IN, title="Toy caller", facts=lambda channels: _facts & set(channels))
+def toy_caller(run: RunContext, channel: Any) -> None:
+    """Never opened here: no connector is called toy."""
 
 
 @pytest.fixture(autouse=True)
@@ -309,8 +314,11 @@ def test_a_refused_key_stops_the_channel_until_a_person_acts(channel: Channel) -
     assert run.status == RunStatus.FAILED
     channel.refresh_from_db()
     assert (channel.health, open_codes(channel)) == (Health.LOCKED_OUT, {"not_let_in"})
+    caller = make_flow(channel, "toy_caller", every=60, next_at=START)
     _facts.add(channel.pk)
-    assert tick.start_due(START + timedelta(days=1)) == []
+    assert tick.start_due(START + timedelta(days=1), kinds=["toy_caller"]) == []
+    assert len(tick.start_due(START + timedelta(days=1))) == 1, "what needs no shop goes on"
+    Run.objects.filter(status=RunStatus.QUEUED).delete()
 
     def answered(run: RunContext) -> None:
         from comptoir.channels.http import CallMade
@@ -321,7 +329,8 @@ def test_a_refused_key_stops_the_channel_until_a_person_acts(channel: Channel) -
     assert run.calls == {"read": 1, "bytes": 512, "seconds": 0.2}
     channel.refresh_from_db()
     assert (channel.health, open_codes(channel)) == (Health.GOOD, set())
-    assert len(tick.start_due(START + timedelta(days=1))) == 1
+    tick.start_due(START + timedelta(days=1))
+    assert Run.objects.filter(flow=caller, status=RunStatus.QUEUED).exists()
 
 
 def test_an_answer_of_an_unknown_shape_is_kept_with_the_run(script: int, channel: Channel) -> None:

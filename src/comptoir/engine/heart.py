@@ -76,6 +76,9 @@ class Heart:
                         self._thread = None
                         return
                 if not runs:
+                    if connection is not None:
+                        connection.close()
+                        connection = None
                     continue
                 try:
                     connection = connection or connect()

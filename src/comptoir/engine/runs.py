@@ -169,6 +169,12 @@ class RunContext:
             if call.problem:
                 calls["problems"] = calls.get("problems", 0) + 1
 
+    @property
+    def got_answers(self) -> bool:
+        """Whether a call of this run went well."""
+        calls = self.calls
+        return bool(calls.get("read", 0) + calls.get("write", 0) > calls.get("problems", 0))
+
     # Steps
 
     @contextmanager
@@ -358,6 +364,15 @@ def start_after_commit(kind: str, channels: Iterable[int]) -> None:
         transaction.on_commit(wish, robust=True)
 
 
+def start_params(kinds: Iterable[str]) -> dict[str, list[str]]:
+    """What MAY_START wants to know of these kinds."""
+    known = [flow.find(kind) for kind in kinds]
+    return {
+        "writing": [one.kind for one in known if one.writes],
+        "calling": [one.kind for one in known if one.direction is not flow.HERE],
+    }
+
+
 def startable(kinds: Sequence[str], *, at: datetime, channels: Iterable[int] | None = None) -> list[int]:
     """Flows of these kinds that a fact may start now: on, nothing open, not waiting, channel neither archived nor locked
     out, and written to only where writing is allowed."""
@@ -370,15 +385,16 @@ def startable(kinds: Sequence[str], *, at: datetime, channels: Iterable[int] | N
                 "kinds": list(kinds),
                 "channels": None if channels is None else list(channels),
                 "at": at,
-                "writing": [kind for kind in kinds if flow.find(kind).writes],
+                **start_params(kinds),
             },
         )
     ]
 
 
-#: Whether the hub may start flow `f` of channel `c` by itself at %(at)s; %(writing)s are the kinds that write.
+#: Whether the hub may start flow `f` of channel `c` by itself at %(at)s; %(writing)s are the kinds that write there,
+#: %(calling)s those that call at all: work within the hub goes on while a shop refuses our key.
 MAY_START = """
-    f.enabled AND c.archived_at IS NULL AND c.health <> 'locked_out'
+    f.enabled AND c.archived_at IS NULL AND (c.health <> 'locked_out' OR f.kind <> ALL(%(calling)s::text[]))
     AND (f.waits_until IS NULL OR f.waits_until <= %(at)s)
     AND (f.kind <> ALL(%(writing)s::text[]) OR (c.mode = 'production' AND NOT c.writes_paused))
     AND NOT EXISTS (SELECT FROM engine_run r
@@ -524,7 +540,7 @@ def _finish(run: RunContext) -> RunStatus:
                 " AND (failures > 0 OR waits_until IS NOT NULL)",
                 [run.flow_id],
             )
-        if run.calls:
+        if run.got_answers:
             retry.channel_answered(run)
         if seen == 0 and run.trigger != Trigger.PERSON and not run.is_preview:
             _collapse(run)

@@ -52,7 +52,7 @@ def start_due(
                 "at": at,
                 "kinds": names,
                 "channels": None if channels is None else list(channels),
-                "writing": [kind for kind in names if known[kind].writes],
+                **runs.start_params(names),
             },
         ):
             flow_id, every, cron, timezone, last, wanted_by, waited, is_due = row
