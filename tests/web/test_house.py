@@ -39,12 +39,10 @@ def built(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
 
 
 @pytest.fixture
-def house(built: World) -> Iterator[World]:
+def house(built: World, db: None) -> World:
     """The same house for every test: what a test changes is undone."""
-    with transaction.atomic():
-        built.channel.refresh_from_db()
-        yield built
-        transaction.set_rollback(True)
+    built.channel.refresh_from_db()
+    return built
 
 
 @pytest.fixture
@@ -316,3 +314,23 @@ def test_going_live_asks_for_the_name_of_the_channel(house: World, owner: Client
     )
     house.channel.refresh_from_db()
     assert house.channel.mode == "production"
+
+
+def test_a_change_at_the_channel_shows_both_versions_and_theirs_can_be_taken(house: World, owner: Client) -> None:
+    promise = Reservation.objects.filter(quantity__gte=2).earliest("id")
+    order = Order.objects.get(pk=promise.order)
+    detail = house.shop.state.details(int(order.external_id or 0))[0]
+    house.shop.state.change_line(detail["id"], int(detail["product_quantity"]) - 1)
+    house.pass_time(minutes=61)
+    house.run("update_orders")
+    order.refresh_from_db()
+    assert order.is_blocked
+
+    page = owner.get(f"/orders/{order.number}/").content.decode()
+    assert "What changed there" in page
+    assert owner.get("/orders/?tab=changed").context["list"].items == [order]
+    owner.post(f"/orders/{order.number}/do/take_theirs")
+
+    order.refresh_from_db()
+    assert not order.is_blocked
+    assert order.lines.get(pk=promise.line).quantity == int(detail["product_quantity"]) - 1

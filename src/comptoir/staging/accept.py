@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from comptoir.channels.models import Channel
-from comptoir.channels.records import ChargeKind, Sale, sale_from_text, to_json
+from comptoir.channels.records import ChargeKind, Sale, sale_from_json, sale_from_text, to_json
 from comptoir.commerce.orders import placing
 from comptoir.commerce.orders.records import Intake, NewCharge, NewLine, NewOrder, NewPayment, Placed
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
+from comptoir.kit.errors import Conflict
 from comptoir.staging import matching
 from comptoir.staging.actions import Found, source, tell_physical
 from comptoir.staging.checks import Examined, examine
-from comptoir.staging.models import State
+from comptoir.staging.models import StagedSale, State
 from comptoir.staging.rules import Rule
 
 PAGE = 100
@@ -115,6 +116,17 @@ _INTAKE = {
     Rule.COMPLETE: Intake.COMPLETE,
     Rule.HISTORY: Intake.HISTORY,
 }
+
+
+def version_there(row: StagedSale, *, at: datetime) -> NewOrder:
+    """The channel's present version of a sale that is an order already, for `orders.actions.take_theirs`. Refused where
+    it would need a repair first: nothing of it is taken then."""
+    sale = sale_from_json(row.sale)
+    found = examine(sale, matching.gather(row.channel_id, [sale]), row.repairs, at=at)
+    if found.anomalies or found.rule not in _INTAKE or found.point is None:
+        codes = ", ".join(sorted(found.codes)) or str(found.rule)
+        raise Conflict("the channel's version cannot be taken as it is", sale=sale.external_id, cure=codes)
+    return _order(row.channel, sale, found)
 
 
 def _order(channel: Channel, sale: Sale, found: Examined) -> NewOrder:

@@ -23,10 +23,11 @@ from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.inventory.models import Level, Warehouse
+from comptoir.engine import findings as findings_
 from comptoir.engine import flow as flows_
 from comptoir.engine import runs, schedule
-from comptoir.engine.models import Flow, PlanRow, Run, RunStatus, Trigger
-from comptoir.flows import connecting
+from comptoir.engine.models import Finding, Flow, PlanRow, Run, RunStatus, Trigger
+from comptoir.flows import connecting, levels
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput, ComptoirError
 from comptoir.offers import actions as offers_
@@ -34,7 +35,7 @@ from comptoir.offers import queries as offer_queries
 from comptoir.offers.models import Mapping, Offer, PointWarehouse, SellingPoint
 from comptoir.staging import actions as staging_
 from comptoir.staging.models import StagedSale
-from comptoir.web import answers, cells, flow_words, lists
+from comptoir.web import answers, cells, findings_words, flow_words, lists
 from comptoir.web import findings as findings_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
@@ -316,7 +317,21 @@ def channel_offers(request: PersonRequest, code: str) -> HttpResponse:
     it = _find(code)
     rows = Offer.objects.filter(point__channel=it).select_related("variant__product", "point")
     listing = OFFERS if allows(request.user, Right.RUN_FLOWS) else OFFERS_TO_LOOK_AT
-    return _page(request, it, "channel_offers", {"list": listing.show(request, rows)})
+    held_back = Finding.objects.filter(channel=it, code="suspicious_levels", closed_at__isnull=True).first()
+    words = findings_words.title("suspicious_levels", held_back.facts) if held_back else ""
+    return _page(request, it, "channel_offers", {"list": listing.show(request, rows), "held_back": words})
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def let_through(request: PersonRequest, code: str) -> HttpResponse:
+    """A person has looked at levels that nothing explains: they are told."""
+    it = _find(code)
+    with answers.attempt(request, gettext("They are told with the next run.")):
+        levels.approve_suspicious(it.pk)
+        findings_.close(it.pk, [f"channel:{it.pk}"], ["suspicious_levels"], at=clock.now())
+        runs.start_after_commit("push_stock", [it.pk])
+    return redirect("channel_offers", code)
 
 
 @require_POST

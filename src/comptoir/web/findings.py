@@ -15,6 +15,7 @@ from comptoir.channels.models import Channel
 from comptoir.commerce.orders.models import Order
 from comptoir.engine import findings as engine
 from comptoir.engine.models import Finding, Severity
+from comptoir.offers.models import Link
 from comptoir.staging.models import StagedSale
 from comptoir.web import cells, channel_names, findings_words, lists, words
 
@@ -108,16 +109,21 @@ ALL = lists.Listing(
 
 
 def link_subjects(rows: Any) -> None:
-    """Lead subjects that are sales or orders to their pages, two queries for the page."""
+    """Lead subjects that are sales or orders to their pages, three queries for the page."""
     sales = {(r.channel_id, r.subject[5:]) for r in rows if r.subject.startswith("sale:")}
     staged = StagedSale.objects.filter(external_id__in={external for _c, external in sales}) if sales else ()
     by_sale = {(s.channel_id, s.external_id): s.pk for s in staged.only("channel_id", "external_id")} if staged else {}
     orders = {int(r.subject[6:]) for r in rows if r.subject.startswith("order:") and r.subject[6:].isdigit()}
     numbers = dict(Order.objects.filter(pk__in=orders).values_list("pk", "number")) if orders else {}
+    listings = {(r.channel_id, r.subject[8:].partition("@")[0]) for r in rows if r.subject.startswith("listing:")}
+    linked = Link.objects.filter(kind="listing", external_id__in={key for _c, key in listings}) if listings else None
+    by_listing = {(k.channel_id, k.external_id): k.variant_id for k in linked} if linked is not None else {}
     for row in rows:
         kind, _colon, key = row.subject.partition(":")
         if kind == "sale" and (row.channel_id, key) in by_sale:
             row.url = reverse("staged", args=[by_sale[row.channel_id, key]])
+        elif kind == "listing" and (variant := by_listing.get((row.channel_id, key.partition("@")[0]))):
+            row.url = reverse("variant", args=[variant])
         elif kind == "order" and key.isdigit() and int(key) in numbers:
             row.url = reverse("order", args=[numbers[int(key)]])
 

@@ -207,12 +207,12 @@ WORDS: dict[str, Words] = {
     "level_refused": Words(
         _("The channel refuses the level %(level)s: %(reason)s"),
         _("Correct the listing at the shop; it is told again by itself, later each time."),
-        "products",
+        "offers",
     ),
     "suspicious_levels": Words(
         _("%(levels)s of %(of)s levels would turn to or from zero, and nothing here explains it"),
         _("Preview the levels. If they are right, let them through."),
-        "flows",
+        "offers",
     ),
     "tracking_refused": Words(
         _("The channel refuses a parcel: %(reason)s"), _("Confirm it with the shop's own screen."), "order"
@@ -230,7 +230,7 @@ WORDS: dict[str, Words] = {
     "stock_differs": Words(
         _("The channel shows %(there)s, and would be told %(ours)s"),
         _("Tell it again, or adjust the stock here."),
-        "products",
+        "offers",
     ),
     "opening_differs": Words(
         _("Counted as %(here)s already; this channel would have made it %(there)s"), "", "products"
@@ -239,7 +239,7 @@ WORDS: dict[str, Words] = {
     "promise_taken_back": Words(
         _("%(quantity)s promised to this order are gone; they wait for goods again"),
         _("Receive goods, or tell the customer."),
-        "order",
+        "backorders",
     ),
     "units_out_of_nowhere": Words(
         _("%(quantity)s left although nobody had counted them in"),
@@ -373,12 +373,15 @@ def place(code: str, channel_code: str | None) -> tuple[str, str]:
         return f"{reverse('staging')}?anomaly={code}" if code in KINDS else reverse("staging"), gettext("Open staging")
     if page == "order":
         return f"{reverse('orders')}?tab=changed", gettext("Open orders")
+    if page == "backorders":
+        return f"{reverse('orders')}?tab=backorder", gettext("Open backorders")
     if page == "products":
         return reverse("variants"), gettext("Open products")
     if channel_code is None:
         return reverse("runs"), gettext("Open runs")
-    if page in ("settings", "flows", "mappings"):
+    if page in ("settings", "flows", "mappings", "offers"):
         words = {
+            "offers": gettext("Open offers"),
             "settings": gettext("Open settings"),
             "flows": gettext("Open flows"),
             "mappings": gettext("Open mappings"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest
 from django.views.decorators.http import require_safe
 
+from comptoir.commerce.catalog import images
 from comptoir.commerce.catalog.models import Image
 
 
@@ -13,10 +13,10 @@ from comptoir.commerce.catalog.models import Image
 def image(request: HttpRequest, token: str) -> FileResponse:
     """The bytes, once kept never changed: the address is made from their content."""
     row = Image.objects.filter(token=token).first()
-    name = f"images/{row.sha256[:2]}/{row.sha256}" if row else ""
-    if row is None or not default_storage.exists(name):
+    path = images.path_of(row.sha256) if row else None
+    if row is None or path is None or not path.is_file():
         raise Http404(token)
-    answer = FileResponse(default_storage.open(name, "rb"), content_type=row.content_type)
+    answer = FileResponse(path.open("rb"), content_type=row.content_type)
     answer["Cache-Control"] = "public, max-age=31536000, immutable"
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"  # an uploaded picture never runs anything here

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.commerce.catalog.records import Found
 from comptoir.commerce.inventory.models import Backorder, Reservation
-from comptoir.commerce.orders import actions
+from comptoir.commerce.orders import actions, differences
 from comptoir.commerce.orders import status as moves
 from comptoir.commerce.orders.models import History, Line, LineKind, Order, Preparation, Status
 from comptoir.commerce.shipments import actions as shipments
@@ -29,6 +29,7 @@ from comptoir.engine.models import Effect, EffectState
 from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput
 from comptoir.kit.money import ZERO, to_minor
+from comptoir.staging import accept
 from comptoir.staging.models import StagedSale, State
 from comptoir.web import answers, cells, channel_names, inventory, lists, words
 
@@ -166,6 +167,7 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
     lines_total = sum((line["row"].total for line in lines if line["row"].kind != LineKind.PART), ZERO)
     difference = to_minor(it.total - lines_total - sum((charge.amount for charge in charges), ZERO), it.currency)
     is_open = it.status in moves.OPEN
+    staged = StagedSale.objects.filter(order=it.pk).defer("raw").first()
     context = {
         "order": it,
         "channel_name": channel_names.all_names().get(it.channel or 0, ""),
@@ -177,7 +179,8 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
         "shipments": _shipments(it),
         "history": [{"row": row, "words": _happened(row)} for row in it.history.order_by("-id")[:200]],
         "addresses": _addresses(it),
-        "staged": StagedSale.objects.filter(order=it.pk).values_list("pk", flat=True).first(),
+        "staged": staged.pk if staged else None,
+        "changed": _changed(it, staged) if it.is_blocked and staged else None,
         "may_see_buyer": allows(request.user, Right.SEE_BUYERS),
         "may_change": allows(request.user, Right.CHANGE_ORDERS),
         "has_left": any(line["row"].shipped for line in lines),
@@ -263,6 +266,13 @@ def _shipments(order: Order) -> list[Shipment]:
     return rows
 
 
+def _changed(order: Order, staged: StagedSale) -> dict[str, Any]:
+    """Both versions of what the channel changed since we last agreed."""
+    found = differences.compare(order.theirs, differences.snapshot_of_sale(staged.sale))
+    shipping = [_address(version or {}) for version in found.fields.get("shipping", ())]
+    return {"lines": found.lines, "total": found.fields.get("total"), "shipping": shipping}
+
+
 def _addresses(order: Order) -> list[tuple[Any, list[str]]]:
     is_same = order.billing == order.shipping
     said = (
@@ -322,6 +332,12 @@ def _cancel_line(order: Order, request: PersonRequest, **who: Any) -> None:
     actions.cancel_line(line.pk, reason=gettext("cancelled by hand"), **who)
 
 
+def _take_theirs(order: Order, request: PersonRequest, **who: Any) -> None:
+    staged = get_object_or_404(StagedSale.objects.select_related("channel"), order=order.pk)
+    actions.take_theirs(order.pk, accept.version_there(staged, at=who["at"]), **who)
+    findings.close(order.channel, [f"order:{order.pk}", f"sale:{order.external_id}"], at=who["at"])
+
+
 def _keep_ours(order: Order, request: PersonRequest, **who: Any) -> None:
     staged = get_object_or_404(StagedSale, order=order.pk)
     actions.keep_ours(order.pk, staged.sale, **who)
@@ -334,6 +350,7 @@ DEEDS: dict[str, tuple[Any, Any]] = {
     "release": (lambda o, r, **who: actions.unhold(o.pk, **who), _("Goes on.")),
     "cancel": (_cancel, _("Cancelled.")),
     "cancel_line": (_cancel_line, _("Line cancelled.")),
+    "take_theirs": (_take_theirs, _("The channel's version is taken.")),
     "keep_ours": (_keep_ours, _("Our version is kept; preparation may go on.")),
 }
 

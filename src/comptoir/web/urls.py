@@ -48,6 +48,7 @@ urlpatterns = [
     path("channels/<slug:code>/flows/", channels.channel_flows, name="channel_flows"),
     path("channels/<slug:code>/offers/", channels.channel_offers, name="channel_offers"),
     path("channels/<slug:code>/offers/tell-again", channels.tell_again, name="tell_again"),
+    path("channels/<slug:code>/offers/let-through", channels.let_through, name="let_through"),
     path("channels/<slug:code>/mappings/", channels.channel_mappings, name="channel_mappings"),
     path("channels/<slug:code>/mappings/map", channels.map_to, name="map_to"),
     path("channels/<slug:code>/preview/", channels.channel_preview, name="channel_preview"),
