@@ -17,6 +17,7 @@ from comptoir.engine import books as engine_books
 from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
+from comptoir.flows import books
 from comptoir.kit import ids
 from comptoir.kit.breach import Breach
 from comptoir.offers import checks as offer_checks
@@ -32,6 +33,7 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "offers": offer_checks.check_books,
     "staging": staging_books.check_books,
     "engine": engine_books.check_books,
+    "channels": books.check_books,
 }
 
 KINDS = ("check_books", "expire_holds", "spread_changes")

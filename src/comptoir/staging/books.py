@@ -8,6 +8,10 @@ from comptoir.kit import sql
 from comptoir.kit.breach import Breach
 
 _CHECKS = {
+    # A constraint says this already; it is looked at all the same, as a constraint can be dropped.
+    "sale_staged_twice": """
+        SELECT 'staged:' || min(id), jsonb_build_object('sale', external_id, 'times', count(*))
+        FROM staging_stagedsale GROUP BY channel_id, external_id HAVING count(*) > 1""",
     # One order per sale, and each end knows the other.
     "accepted_without_order": """
         SELECT 'staged:' || s.id, jsonb_build_object('sale', s.external_id, 'order', s."order")
