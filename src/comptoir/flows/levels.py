@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
-from comptoir.channels.records import LevelToTell
+from comptoir.channels.records import Answer, LevelToTell
 from comptoir.engine.errors import Fenced
 from comptoir.engine.flow import HERE, OUT, Lane, flow
 from comptoir.engine.models import Severity
@@ -58,38 +58,37 @@ def push_stock(run: RunContext, channel: OpenChannel | None) -> None:
 
 
 def push(run: RunContext, channel: OpenChannel, *, counted: bool = True) -> None:
-    """Send every waiting level of a channel, a batch a call. What changes meanwhile stays waiting."""
+    """Send every waiting level of a channel, a batch a call. What changes meanwhile stays waiting.
+
+    The answers of one batch are booked in the step that takes the next: one commit a batch.
+    """
     after = 0
     size = channel.client.levels.batch_size
+    sent: list[Level] = []
+    answers: list[Answer] = []
     while True:
-        with run.checkpoint():
+        with _doubted_if_fenced(channel.ref, sent), run.checkpoint():
+            if sent:
+                _book(run, sent, answers, counted=counted)
             batch = offers.take(channel.ref, after=after, size=size, at=run.at)
             if counted:
                 run.count(seen=batch.settled, unchanged=batch.settled)
         if not batch.last:
             return
-        after = batch.last
-        if not batch.send:
-            continue
-        with _doubted_if_fenced(channel.ref, batch.send):
-            answers = channel.client.levels.set_levels([_to_tell(level) for level in batch.send])
-            with run.checkpoint():
-                told = offers.told(run.id, batch.send, answers, at=run.at)
-                if counted:
-                    run.count(seen=len(batch.send), changed=told.done, failed=len(told.refused), parked=told.unsure)
-                refused = {level.offer for level, _ in told.refused}
-                run.resolved(
-                    [f"listing:{level.listing}" for level in batch.send if level.offer not in refused],
-                    codes=("level_refused",),
-                )
-                for level, reason in told.refused:
-                    run.found(
-                        "level_refused",
-                        f"listing:{level.listing}",
-                        Severity.ERROR,
-                        level=str(level.level),
-                        reason=reason,
-                    )
+        after, sent = batch.last, batch.send
+        if sent:
+            answers = channel.client.levels.set_levels([_to_tell(level) for level in sent])
+
+
+def _book(run: RunContext, sent: Sequence[Level], answers: Sequence[Answer], *, counted: bool) -> None:
+    told = offers.told(run.id, sent, answers, at=run.at)
+    if counted:
+        run.count(seen=len(sent), changed=told.done, failed=len(told.refused), parked=told.unsure)
+    refused = {level.offer for level, _ in told.refused}
+    again = [level for level in sent if level.failures and level.offer not in refused]
+    run.resolved([f"listing:{level.listing}" for level in again], codes=("level_refused",))
+    for level, reason in told.refused:
+        run.found("level_refused", f"listing:{level.listing}", Severity.ERROR, level=str(level.level), reason=reason)
 
 
 @contextmanager

@@ -130,15 +130,15 @@ def take(channel: int, *, after: int, size: int, at: datetime) -> Batch:
     found = queries.levels(ids)
     send = [level for level in found if level.told is None or level.told != level.level]
     settled = [level for level in found if level.told is not None and level.told == level.level]
-    sql.execute(
-        "UPDATE offers_offer o SET is_waiting = false, waiting_since = NULL, refusals = 0"
-        " FROM unnest(%s::bigint[], %s::bigint[]) AS s (id, touched)"
-        " WHERE o.id = s.id AND o.touched = s.touched",
-        [[level.offer for level in settled], [level.touched for level in settled]],
-    )
-    sql.execute(
-        "UPDATE offers_offer SET told = NULL WHERE id = ANY(%s) AND told IS NOT NULL", [[level.offer for level in send]]
-    )
+    if settled:
+        sql.execute(
+            "UPDATE offers_offer o SET is_waiting = false, waiting_since = NULL, refusals = 0"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS s (id, touched)"
+            " WHERE o.id = s.id AND o.touched = s.touched",
+            [[level.offer for level in settled], [level.touched for level in settled]],
+        )
+    if known := [level.offer for level in send if level.told is not None]:
+        sql.execute("UPDATE offers_offer SET told = NULL WHERE id = ANY(%s)", [known])
     return Batch(send, len(settled), ids[-1])
 
 

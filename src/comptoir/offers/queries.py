@@ -15,7 +15,7 @@ from comptoir.kit import sql
 # A kit counts per warehouse, then summed, unless its parts may be mixed. An alias has its master's stock.
 _LEVELS = """
 WITH wanted AS (
-    SELECT o.id, o.point_id, o.variant_id, o.listing, o.ref, o.told, o.touched, o.staged_units,
+    SELECT o.id, o.point_id, o.variant_id, o.listing, o.ref, o.told, o.touched, o.refusals, o.staged_units,
            p.external_id AS point, p.figure, p.buffer, p.minimum, p.maximum, m.kind, m.mixes_warehouses, m.id AS stocked
     FROM offers_offer o
     JOIN offers_sellingpoint p ON p.id = o.point_id
@@ -74,7 +74,8 @@ subtracted AS (
 )
 SELECT w.id, w.listing, w.ref, w.point, w.variant_id, w.told, w.touched,
        least(greatest(coalesce(simple.units, kit.units, 0) - w.buffer, w.minimum, 0), coalesce(w.maximum, 'Infinity'))
-       + CASE WHEN w.figure = 'physical' THEN coalesce(subtracted.units, 0) + w.staged_units ELSE 0 END AS level
+       + CASE WHEN w.figure = 'physical' THEN coalesce(subtracted.units, 0) + w.staged_units ELSE 0 END AS level,
+       w.refusals
 FROM wanted w
 LEFT JOIN simple USING (id) LEFT JOIN kit USING (id) LEFT JOIN subtracted USING (id)
 ORDER BY w.id
@@ -93,6 +94,7 @@ class Level:
     told: Decimal | None
     touched: int
     level: Decimal
+    failures: int = 0  # in a row so far
 
 
 def levels(offers: Sequence[int]) -> list[Level]:
