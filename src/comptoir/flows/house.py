@@ -22,6 +22,7 @@ from comptoir.kit import ids
 from comptoir.kit.breach import Breach
 from comptoir.offers import checks as offer_checks
 from comptoir.staging import books as staging_books
+from comptoir.webhooks import inbox
 
 HUB = "hub"
 
@@ -36,7 +37,7 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "channels": books.check_books,
 }
 
-KINDS = ("check_books", "expire_holds", "spread_changes")
+KINDS = ("check_books", "expire_holds", "spread_changes", "forget_deliveries")
 
 
 def ensure_hub(*, at: datetime) -> Channel:
@@ -93,3 +94,13 @@ def expire_holds(run: RunContext, channel: OpenChannel | None) -> None:
             run.count(seen=len(freed), changed=len(freed))
         if not freed:
             return
+
+
+@flow("forget_deliveries", direction=HERE, title=_("Old deliveries of shops"), needs=("hub",), cron="30 4 * * *")
+def forget_deliveries(run: RunContext, channel: OpenChannel | None) -> None:
+    """Delete what webhooks brought long ago and was dealt with."""
+    gone = inbox.FORGET_AT_ONCE
+    while gone == inbox.FORGET_AT_ONCE:
+        with run.checkpoint():
+            gone = inbox.forget(before=run.at - inbox.KEEP_FOR, limit=inbox.FORGET_AT_ONCE)
+            run.count(seen=gone, changed=gone)
