@@ -141,6 +141,25 @@ def connect(
     return row
 
 
+def correct(row: Channel, config: Mapping[str, Any], *, actor: Actor, at: datetime) -> None:
+    """Connect with other values from now on; what is left out stays as it is. Its health is unknown until it was tried."""
+    fields = {field.name: field for field in registry.find(row.kind).fields}
+    if unknown := set(config) - set(fields):
+        raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(fields))
+    secret = {key: item for key, item in config.items() if fields[key].secret}
+    row.config = {**row.config, **{key: item for key, item in config.items() if key not in secret}}
+    row.sealed = box().close({**(box().open(row.sealed) if row.sealed else {}), **secret})
+    row.health, row.health_text = Health.UNKNOWN, ""
+    row.save(update_fields=["config", "sealed", "health", "health_text"])
+    record.record(
+        "channels.channel.corrected",
+        {"channel": row.pk, "fields": sorted(config)},
+        actor=actor,
+        at=at,
+        subject=f"channel:{row.pk}",
+    )
+
+
 def set_mode(row: Channel, mode: Mode, *, actor: Actor, at: datetime) -> None:
     """Move between test and production. What must be true before going live is the caller's to check."""
     Channel.objects.filter(pk=row.pk).update(mode=mode)

@@ -47,20 +47,36 @@ def show(given: argparse.Namespace) -> int:
 def connect(given: argparse.Namespace) -> int:
     """`comptoir channels connect`."""
     config: dict[str, Any] = dict(pair(text) for text in given.set)
-    for field, path in (pair(text) for text in given.secret_file):
-        config[field] = Path(path).read_text().strip()
+    for field, path in (pair(text, "--secret-file") for text in given.secret_file):
+        config[field] = _secret(path)
     with starting.ready():
         from django.db import transaction
 
+        from comptoir.channels import channel as channels
+        from comptoir.channels.models import Channel
         from comptoir.flows import connecting
 
         at = clock.now()
         with transaction.atomic():
-            row = connecting.connect(
-                kind=given.kind, name=given.name or given.code, code=given.code, config=config, actor=SYSTEM, at=at
-            )
+            # One that was never reached was mistyped: the same command again corrects it.
+            row = Channel.objects.filter(code=given.code, kind=given.kind, external_identity="").first()
+            if row is not None:
+                channels.correct(row, config, actor=SYSTEM, at=at)
+            else:
+                row = connecting.connect(
+                    kind=given.kind, name=given.name or given.code, code=given.code, config=config, actor=SYSTEM, at=at
+                )
         _look(row)
     return 0
+
+
+def _secret(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            "the file cannot be read", place="--secret-file", value=path, cure="name a text file that holds the secret"
+        ) from error
 
 
 def look(given: argparse.Namespace) -> int:
@@ -184,9 +200,11 @@ def _carry_out(given: argparse.Namespace, *, preview: bool) -> int:
     return 0 if status == RunStatus.DONE else 1
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(text: str, place: str = "--set") -> tuple[str, str]:
     """FIELD=VALUE, taken apart."""
     name, sign, content = text.partition("=")
     if not sign:
-        raise BadInput("not of the form FIELD=VALUE", place="--set", value=text, cure="url=https://shop.example")
+        raise BadInput(
+            "not of the form FIELD=VALUE", place=place, value=text, cure="NAME=VALUE, as in url=https://shop.example"
+        )
     return name, content

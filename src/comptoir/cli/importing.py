@@ -28,7 +28,7 @@ def sales(given: argparse.Namespace) -> int:
         with transaction.atomic():
             result = imports.import_sales(
                 given.file,
-                mapped=dict(pair(text) for text in given.map),
+                mapped=dict(pair(text, "--map") for text in given.map),
                 timezone=given.timezone,
                 currency=given.currency,
                 actor=SYSTEM,
@@ -49,7 +49,7 @@ def products(given: argparse.Namespace) -> int:
         with transaction.atomic():
             result = imports.import_products(
                 given.file,
-                mapped=dict(pair(text) for text in given.map),
+                mapped=dict(pair(text, "--map") for text in given.map),
                 currency=given.currency,
                 actor=SYSTEM,
                 at=clock.now(),

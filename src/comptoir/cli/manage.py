@@ -11,6 +11,7 @@ from dataclasses import asdict
 from comptoir.cli import starting
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
+from comptoir.kit.errors import BadInput
 
 
 def out(line: str = "") -> None:
@@ -20,7 +21,7 @@ def out(line: str = "") -> None:
 
 def migrate(given: argparse.Namespace) -> int:
     """`comptoir migrate`."""
-    with starting.ready():
+    with starting.ready(migrated=False):
         starting.migrate()
     return 0
 
@@ -85,7 +86,11 @@ def revoke_token(given: argparse.Namespace) -> int:
         from django.db import transaction
 
         from comptoir.accounts import actions
+        from comptoir.accounts.models import Token
 
         with transaction.atomic():
-            actions.revoke(given.id, actor=SYSTEM, at=clock.now())
+            token = Token.objects.filter(pk=given.id).first()
+            if token is None:
+                raise BadInput("there is no such token", place="id", value=str(given.id), cure="comptoir token list")
+            actions.revoke(token, actor=SYSTEM, at=clock.now())
     return 0

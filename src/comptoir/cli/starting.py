@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from comptoir.kit import log, postgres
+from comptoir.kit.errors import ConfigError
 from comptoir.kit.settings import settings
 
 Say = Callable[[str], None]
@@ -24,9 +25,16 @@ def database(tuning: Mapping[str, str] | None = None) -> Iterator[postgres.Serve
     """
     ours = settings()
     if ours.database_url:
+        _try(ours.database_url)
         yield None
         return
-    ours.data_folder.mkdir(parents=True, exist_ok=True)
+    try:
+        ours.data_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the data folder cannot be made: {error.strerror}; COMPTOIR_DATA_FOLDER names another",
+            folder=str(ours.data_folder),
+        ) from error
     with postgres.running(ours.data_folder / "postgres", settings=tuning) as server:
         os.environ["COMPTOIR_DATABASE_URL"] = server.url
         settings.cache_clear()
@@ -49,11 +57,13 @@ def django() -> None:
 
 
 @contextmanager
-def ready(tuning: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Database and Django, for commands that do something and end."""
+def ready(tuning: Mapping[str, str] | None = None, *, migrated: bool = True) -> Iterator[None]:
+    """Database and Django, for commands that do something and end. Refuses a schema older than this version."""
     with database(tuning):
         django()
         try:
+            if migrated and is_behind():
+                raise ConfigError("the database is empty or older than this version: run `comptoir migrate` first")
             yield
         finally:
             from django.db import connections
@@ -66,6 +76,30 @@ def ready(tuning: Mapping[str, str] | None = None) -> Iterator[None]:
                 connection.close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend
 
 
+def is_behind() -> bool:
+    """Whether the schema lacks a migration of this version. Django must be set up."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _try(url: str) -> None:
+    """Say at once what is wrong with an address that somebody gave, instead of waiting for a pool that cannot fill."""
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.ProgrammingError as error:
+        raise ConfigError(
+            "COMPTOIR_DATABASE_URL is no address of a PostgreSQL; it looks like postgresql://user:password@host/name"
+        ) from error
+    except psycopg.OperationalError as error:
+        said = str(error).strip().splitlines()[0]
+        raise ConfigError(f"the PostgreSQL of COMPTOIR_DATABASE_URL cannot be used: {said}") from error
+
+
 def migrate() -> None:
     """Bring the schema to this version and make what every hub has. Django must be set up."""
     from django.core.management import call_command
@@ -75,7 +109,8 @@ def migrate() -> None:
     from comptoir.flows import house
     from comptoir.kit import clock
 
-    call_command("migrate", verbosity=0, interactive=False)
+    if is_behind():
+        call_command("migrate", verbosity=0, interactive=False)
     with transaction.atomic():
         house.ensure_hub(at=clock.now())
         inventory.default_warehouse()

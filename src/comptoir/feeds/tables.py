@@ -30,6 +30,8 @@ def read(path: Path) -> tuple[list[str], Iterator[Row]]:
     """The columns of a file and its rows; raises BadInput naming place, value and cure."""
     try:
         size = path.stat().st_size
+        with path.open("rb") as file:
+            begins = file.read(4)
     except OSError as error:
         raise BadInput(
             "the file cannot be read", place=str(path), value=error.strerror or "", cure="check the name"
@@ -39,8 +41,6 @@ def read(path: Path) -> tuple[list[str], Iterator[Row]]:
             "the file is too large", place=str(path), value=f"{size} bytes",
             cure=f"split it, or raise COMPTOIR_MAX_UPLOAD_MB ({settings().max_upload_mb})",
         )  # fmt: skip
-    with path.open("rb") as file:
-        begins = file.read(4)
     return _sheet(path) if begins == b"PK\x03\x04" else _text(path)
 
 

@@ -23,8 +23,8 @@ def _data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "comptoir"
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"text": text})
+def _setting(default: Any, text: str, *, least: int = 1, most: int | None = None, among: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"text": text, "least": least, "most": most, "among": among})
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Settings:
         "Signs sessions and encrypts credentials; several by blank, newest first. Made and kept in the data folder when empty.",
     )
     host: str = _setting("127.0.0.1", "The address that the web server listens on.")
-    port: int = _setting(8420, "The port that the web server listens on; 0 lets the kernel choose.")
+    port: int = _setting(
+        8420, "The port that the web server listens on; 0 lets the kernel choose.", least=0, most=65535
+    )
     public_url: str = _setting(
         "", "The address under which browsers and shops reach this hub, such as https://hub.example."
     )
@@ -50,7 +52,7 @@ class Settings:
     workers: int = _setting(1, "Worker processes of `comptoir serve`.")
     concurrency: int = _setting(8, "Jobs that one worker process runs at once.")
     debug: bool = _setting(False, "Django's debug pages; never in production.")
-    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", among=("DEBUG", "INFO", "WARNING", "ERROR"))
     allow_private_addresses: bool = _setting(
         False, "Let channels and outgoing addresses be on private networks or this machine."
     )
@@ -74,7 +76,7 @@ class Settings:
                 wanted, text = known[base], _file(name, text)
             else:
                 raise ConfigError(f"{name} is not a setting of Comptoir; see docs/reference/settings.md", name=name)
-            values[wanted.name] = _typed(name, types[wanted.name], text)
+            values[wanted.name] = _typed(name, types[wanted.name], text, wanted.metadata)
         if values.get("data_folder") is None:
             values["data_folder"] = _data_folder()
         return cls(**values)
@@ -87,16 +89,23 @@ def _file(name: str, path: str) -> str:
         raise ConfigError(f"{name} names {path}, which cannot be read: {error.strerror}", name=name) from error
 
 
-def _typed(name: str, kind: Any, text: str) -> Any:
+def _typed(name: str, kind: Any, text: str, bounds: Mapping[str, Any]) -> Any:
+    if bounds["among"] and text not in bounds["among"]:
+        raise ConfigError(f"{name} is {text!r}; it may be {', '.join(bounds['among'])}", name=name)
     if kind is bool:
         if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
             raise ConfigError(f"{name} is {text!r}; it may be yes or no", name=name)
         return text.lower() in ("1", "true", "yes")
     if kind is int:
         try:
-            return int(text)
+            number = int(text)
         except ValueError as error:
             raise ConfigError(f"{name} is {text!r}; it must be a whole number", name=name) from error
+        least, most = bounds["least"], bounds["most"]
+        if number < least or (most is not None and number > most):
+            span = f"from {least} to {most}" if most is not None else f"{least} or more"
+            raise ConfigError(f"{name} is {number}; it must be {span}", name=name)
+        return number
     if kind is Path:
         return Path(text).expanduser().absolute()
     return kind(text)
