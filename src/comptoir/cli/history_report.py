@@ -46,6 +46,10 @@ class Report:
         self._marks = self._mark()
         self.days: list[dict[str, Any]] = []
 
+    def _calls(self, before: dict[str, int]) -> dict[str, int]:
+        now = self._mark()
+        return {name: now[name] - before[name] for name in ("reads", "writes", "effects")}
+
     def _mark(self) -> dict[str, int]:
         counters = self._shop.simulator.counters
         return {
@@ -68,7 +72,7 @@ class Report:
         """What the day came to."""
         start = datetime.combine(day.date, hour(), tzinfo=SHOP_ZONE)
         span = {"start": start, "end": start + timedelta(days=1)}
-        before, now = self._marks, self._mark()
+        before = self._marks
         waiting: dict[int, int] = house["backordered"]
         orders_waiting = set(waiting.values())
         new_backorders = orders_waiting - self._had_backorder
@@ -96,10 +100,10 @@ class Report:
                 ),
                 "filled_later": self._filled_since(before["event"]),
                 "decided": house["decided"],
-                "simulator": {name: now[name] - before[name] for name in ("reads", "writes", "effects")},
+                "simulator": self._calls(before),
             }
         )
-        self._marks = now
+        self._marks = self._mark()
 
     def _note(self, event: records.Event) -> None:
         def note(number: str, fate: str, amount: Decimal, at: datetime, origin: str = "") -> None:
@@ -187,6 +191,7 @@ class Report:
             "findings": once.findings(),
             "simulator": self._shop.simulator.counters.as_dict(),
             "days": self.days,
+            "after": {"simulator": self._calls(self._marks)},  # the night after the last day
         }
 
     def _totals(self) -> dict[str, Any]:
