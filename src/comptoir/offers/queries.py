@@ -12,6 +12,8 @@ from comptoir.kit import sql
 
 # Level told = Σ over the point's warehouses of (on hand − reserved − held) − buffer, at least 0, within minimum and
 # maximum; at a physical figure plus the units of that shop's own orders that it still subtracts.
+# It subtracts by listing, also where two of them are one variant here, until it is told of the parcel; where the answer to
+# that was lost it may know already, so those units are not counted: rather too few on sale than too many.
 # A kit counts per warehouse, then summed, unless its parts may be mixed. An alias has its master's stock.
 _LEVELS = """
 WITH wanted AS (
@@ -59,16 +61,26 @@ kit AS (
     ) per_part GROUP BY id
 ),
 subtracted AS (
-    SELECT w.id, sum(l.quantity - l.cancelled - l.shipped + coalesce(untold.quantity, 0)) AS units
+    SELECT w.id, sum(l.quantity - l.cancelled
+        - CASE l.kind WHEN 'goods' THEN l.shipped - gone.untold ELSE coalesce(gone.kits, l.shipped) END) AS units
     FROM wanted w
     JOIN orders_order o ON o.selling_point = w.point_id AND NOT o.is_history AND o.status <> 'cancelled'
-    JOIN orders_line l ON l.order_id = o.id AND l.variant_id = w.stocked AND l.kind IN ('goods', 'kit')
-    LEFT JOIN LATERAL (
-        SELECT sum(sl.quantity) AS quantity
-        FROM shipments_shipmentline sl JOIN shipments_shipment s ON s.id = sl.shipment_id
-        JOIN engine_effect e ON e.kind = 'tracking' AND e.key = 'shipment:' || s.id AND e.channel_id = o.channel
-        WHERE sl.line_id = l.id AND s.is_ours AND e.state NOT IN ('done', 'dropped')
-    ) untold ON true
+        AND o.meaning_there NOT IN ('shipped', 'cancelled', 'refunded')
+    JOIN orders_line l ON l.order_id = o.id AND l.listing = w.listing AND l.kind IN ('goods', 'kit')
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(parcel.untold), 0) AS untold,
+               floor(min((part.shipped - parcel.untold) * l.quantity / part.quantity)) AS kits
+        FROM orders_line part
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(sl.quantity), 0) AS untold
+            FROM shipments_shipmentline sl JOIN shipments_shipment s ON s.id = sl.shipment_id
+            JOIN engine_effect e ON e.kind = 'tracking' AND e.key = 'shipment:' || s.id AND e.channel_id = o.channel
+            WHERE sl.line_id = part.id AND s.is_ours AND e.state NOT IN ('done', 'dropped')
+              AND NOT (e.state = 'called' AND e.next_at IS NOT NULL)
+        ) parcel
+        WHERE part.order_id = o.id
+          AND (part.id = l.id AND l.kind = 'goods' OR part.parent_id = l.id AND part.kind = 'part')
+    ) gone
     WHERE w.figure = 'physical'
     GROUP BY w.id
 )

@@ -159,6 +159,7 @@ def _order(channel: Channel, sale: Sale, found: Examined) -> NewOrder:
                 kind=line.kind.value,
                 variant=found.variants.get(line.external_id),
                 external_id=line.external_id,
+                listing=line.listing,
                 sku=line.sku,
                 tax_rate=line.tax_rate,
                 tax=line.tax,

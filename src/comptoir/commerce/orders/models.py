@@ -125,6 +125,7 @@ class Line(models.Model):
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts", db_index=False)
     variant = models.ForeignKey(Variant, null=True, on_delete=models.PROTECT, related_name="order_lines")
     external_id = models.CharField(max_length=80, blank=True)
+    listing = models.CharField(max_length=120, blank=True, db_default="")  # what the channel calls what was sold
     sku = models.CharField(max_length=80, blank=True)  # as sold
     name = models.CharField(max_length=255)
     quantity = models.DecimalField(max_digits=14, decimal_places=3)

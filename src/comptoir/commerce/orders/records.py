@@ -45,6 +45,7 @@ class NewLine:
     kind: str = "goods"  # goods, kit, service, gift_card, text
     variant: int | None = None
     external_id: str = ""
+    listing: str = ""  # what the channel calls what was sold
     sku: str = ""  # as sold
     tax_rate: Decimal | None = None
     tax: Decimal | None = None

@@ -42,6 +42,7 @@ class DraftLine:
     variant: int | None = None
     parent: DraftLine | None = None
     external_id: str = ""
+    listing: str = ""
     sku: str = ""
     tax_rate: Decimal | None = None
     tax: Decimal | None = None
@@ -133,6 +134,7 @@ def _lines(lines: Sequence[NewLine], name: str, served: dict[int, _Served], posi
             total=line.total,
             variant=what.variant if what else None,
             external_id=line.external_id,
+            listing=line.listing.replace("\0", "")[:120],
             sku=line.sku,
             tax_rate=line.tax_rate,
             tax=line.tax,
