@@ -332,7 +332,8 @@ def _set_aside(
 
 
 def tell_physical(channel: int, touched: Collection[str], at: datetime) -> None:
-    """A *physical* shop subtracts its own open sales: those not accepted here are counted per listing."""
+    """A *physical* shop subtracts its own open sales: those not accepted here are counted per listing. What has left or was
+    cancelled there is not open there any more, even where it waits for a person here."""
     if not sql.value(
         "SELECT EXISTS (SELECT 1 FROM offers_sellingpoint WHERE channel_id = %s AND figure = 'physical')", [channel]
     ):
@@ -348,7 +349,7 @@ def tell_physical(channel: int, touched: Collection[str], at: datetime) -> None:
             WHERE s."order" IS NULL AND s.state IN ('ready', 'retry', 'repair')), 0)
         FROM touched t
         LEFT JOIN staging_stagedsale s ON s.channel_id = %(channel)s AND s.sale->>'selling_point' = t.point
-            AND s.state IN ('ready', 'retry', 'repair')
+            AND s.state IN ('ready', 'retry', 'repair') AND s.meaning NOT IN ('shipped', 'cancelled', 'refunded')
         LEFT JOIN LATERAL jsonb_array_elements(s.sale->'lines') l ON l->>'listing' = t.listing
         GROUP BY t.listing, t.point
         """,
