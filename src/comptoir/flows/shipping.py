@@ -76,19 +76,31 @@ def push_cancellations(run: RunContext, channel: OpenChannel | None) -> None:
         if run.is_preview:
             _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
         else:
-            effects.tell(run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale))
+            effects.tell(
+                run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale),
+                then=partial(_shop_put_back, run, channel.ref, int(effect.facts["order"])),
+            )  # fmt: skip
 
 
 def _shop_took_off(run: RunContext, channel: int, shipment: int, fate: Fate, reason: str) -> None:
-    """A shop with a *physical* figure takes shipped units off by itself: what we told there is no longer believed."""
-    if fate is not Fate.DONE:
-        return
+    """A shop with a *physical* figure takes shipped units off by itself, also where its answer was lost: what we told
+    there is no longer believed."""
+    if fate is not Fate.REFUSED:
+        _forget_told(run, channel, "physical", "SELECT order_id FROM shipments_shipment WHERE id = %s", shipment)
+
+
+def _shop_put_back(run: RunContext, channel: int, order: int, fate: Fate, reason: str) -> None:
+    """A shop with a *sellable* figure puts cancelled units back by itself, on top of what we told of them before."""
+    if fate is not Fate.REFUSED:
+        _forget_told(run, channel, "sellable", "SELECT %s::bigint", order)
+
+
+def _forget_told(run: RunContext, channel: int, figure: str, order: str, key: int) -> None:
     listings = sql.rows(
-        "SELECT DISTINCT o.listing FROM shipments_shipmentline sl JOIN orders_line l ON l.id = sl.line_id"
-        " JOIN offers_offer o ON o.variant_id = l.variant_id"
-        " JOIN offers_sellingpoint p ON p.id = o.point_id AND p.channel_id = %s AND p.figure = 'physical'"
-        " WHERE sl.shipment_id = %s",
-        [channel, shipment],
+        "SELECT DISTINCT o.listing FROM orders_line l JOIN offers_offer o ON o.listing = l.listing"
+        " JOIN offers_sellingpoint p ON p.id = o.point_id AND p.channel_id = %s AND p.figure = %s"
+        f" WHERE l.order_id = ({order})",
+        [channel, figure, key],
     )
     offers.forget_told(channel, [row[0] for row in listings], at=run.at)
 
