@@ -129,6 +129,7 @@ class _Known:
 
     products: Mapping[str, tuple[int, str, bool]]  # external id -> (ours, content hash, is gone)
     listings: Mapping[str, int]
+    gone: frozenset[str]  # listings that were missing from a complete reading
 
 
 def _keep_page(run: RunContext, channel: Channel, page: Page[Product], step: dict[str, dict[str, object]]) -> None:
@@ -136,6 +137,7 @@ def _keep_page(run: RunContext, channel: Channel, page: Page[Product], step: dic
         run.expect(page.total)
     with run.checkpoint(**step):
         reporting.count_unread(run, page, (product.external_id for product in page.items))
+        _seen_unread(channel.pk, page, run)
         reporting.report_odd(run, page.odd)
         again = keep_products(run, channel, page.items)
         if again:
@@ -151,7 +153,10 @@ def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]
     same = [
         key
         for key in by_id
-        if key in known.products and known.products[key][1] == prints[key] and not known.products[key][2]
+        if key in known.products
+        and known.products[key][1] == prints[key]
+        and not known.products[key][2]
+        and not any(one.external_id in known.gone for one in by_id[key].listings)
     ]
     run.count(seen=len(by_id), unchanged=len(same))
     _seen_again(channel.pk, [by_id[key] for key in same], run)
@@ -177,6 +182,8 @@ def _linked(
         subject = f"listing:{key.partition('/')[2]}" if "/" in key else f"product:{key}"
         run.found(problem.code, subject, Severity.ERROR, **problem.facts)
         troubled.setdefault(owner.get(key, key), set()).add(problem.code)
+    # What the catalogue refuses was listed all the same: it is not missing.
+    _seen_again(channel.pk, [product for product in changed if product.external_id in troubled], run)
     products: dict[str, tuple[int, str]] = {}
     listings: list[offers.ListingSeen] = []
     for product in changed:
@@ -200,7 +207,7 @@ def _linked(
         if product.external_id not in troubled:
             run.resolved(
                 [f"product:{product.external_id}", *(f"listing:{one.external_id}" for one in product.listings)],
-                codes=PROBLEM_CODES,
+                codes=(*PROBLEM_CODES, "listing_gone"),
             )
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
@@ -275,6 +282,14 @@ def _known(channel: int, products: Mapping[str, Product]) -> _Known:
             )
         },
         listings=offered.linked(channel, listings),
+        gone=frozenset(
+            row[0]
+            for row in sql.rows(
+                "SELECT external_id FROM offers_link WHERE channel_id = %s AND kind = 'listing'"
+                " AND external_id = ANY(%s) AND gone_at IS NOT NULL",
+                [channel, listings],
+            )
+        ),
     )
 
 
@@ -292,6 +307,20 @@ def _seen_again(channel: int, products: Sequence[Product], run: RunContext) -> N
             [product.external_id for product in products],
             [one.external_id for product in products for one in product.listings],
         ],
+    )
+
+
+def _seen_unread(channel: int, page: Page[Product], run: RunContext) -> None:
+    """Products on the wire that could not be read are listed: they are a finding, not missing."""
+    unread = set(page.seen) - {product.external_id for product in page.items}
+    unread &= {odd.subject.partition(":")[2] for odd in page.odd if odd.severity != "info"}
+    if run.kind != "update_products" or not unread:
+        return
+    sql.execute(
+        "UPDATE offers_link l SET seen_run = %s, seen_at = %s FROM offers_link p, catalog_variant v"
+        " WHERE p.channel_id = %s AND p.kind = 'product' AND p.external_id = ANY(%s) AND v.product_id = p.product_id"
+        " AND l.channel_id = p.channel_id AND l.kind = 'listing' AND l.variant_id = v.id",
+        [run.id, run.at, channel, sorted(unread)],
     )
 
 
@@ -324,13 +353,15 @@ def _second_look(run: RunContext, channel: OpenChannel) -> None:
 
 
 def _retire_missing(run: RunContext, channel: Channel) -> None:
-    """Missing from a complete, verified listing: retired, unless it is more than a run may retire."""
+    """Missing from a complete, verified listing: retired, unless it is more than a run may retire. What another flow or
+    a person has seen since the listing began is there, whether it was on a page or not."""
     missing = [
         row[0]
         for row in sql.rows(
             "SELECT external_id FROM offers_link WHERE channel_id = %s AND kind = 'listing' AND gone_at IS NULL"
-            " AND made_by = 'channel' AND seen_run IS DISTINCT FROM %s",
-            [channel.pk, run.id],
+            " AND made_by = 'channel' AND seen_run IS DISTINCT FROM %s"
+            " AND seen_at < (SELECT started_at FROM engine_run WHERE id = %s)",
+            [channel.pk, run.id, run.id],
         )
     ]
     total = sql.value(
