@@ -11,7 +11,8 @@ import traceback
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from comptoir.channels.errors import NotLetIn, NotUnderstood, TryLater, WritesRefused
 from comptoir.engine import ending, findings
@@ -64,6 +65,8 @@ def settle(run: RunContext, error: Exception) -> RunStatus:
                 return _failed(run, "writes_refused", Severity.INFO, error)
             case DatabaseError() if getattr(error.__cause__, "sqlstate", None) in _PASSING:
                 return _later(run, error, None)
+            case OperationalError() | InterfaceError() | psycopg.OperationalError():
+                return _later(run, error, None)  # the database went away, and is back by now
             case _:
                 logger.exception("run %s of %s failed", run.id, run.kind, exc_info=error)
                 return _failed(run, "run_failed", Severity.ERROR, error)
