@@ -374,6 +374,17 @@ def test_two_transactions_in_each_others_way_are_nobodys_mistake(script: int) ->
     assert not Finding.objects.exists()
 
 
+def test_a_database_that_is_back_by_now_makes_a_run_wait(script: int) -> None:
+    def recipe(run: RunContext) -> None:
+        if run.attempt == 1:
+            with run.checkpoint():
+                sql.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57P01'; END $$")
+
+    run = carry_out(script, recipe)
+    assert run.status == RunStatus.QUEUED
+    assert not Finding.objects.exists()
+
+
 def test_a_run_that_only_kills_its_workers_is_given_up(script: int, channel: Channel) -> None:
     run = runs.request(script, Trigger.PERSON, ANNA, at=START)
     dead = "UPDATE engine_run SET status = 'running', heartbeat_at = now() - interval '1 minute', stalls = %s"
