@@ -33,8 +33,8 @@ STEP = 1_000
 def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
     """Begin to count: on hand = the shop's figure + units of its open sales that it has already taken off.
 
-    Sales are read before and after the figures, and figures of what was sold meanwhile are read again, so that a sale in
-    between is neither lost nor counted twice.
+    Sales are read before and after the figures, and figures of what was sold meanwhile, whichever flow saw it, are read
+    again, so that a sale in between is neither lost nor counted twice.
     """
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
     if channel.row.mode == Mode.PRODUCTION and not run.is_preview:
@@ -42,6 +42,7 @@ def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
             "stock is counted here already; in production it is re-based through a preview", channel=channel.ref
         )
     _read_sales(run, channel)
+    known = _stamps(channel.ref)
     figures: dict[tuple[str, str], StockFigure] = {}
     for page in channel.client.stock.figures({}):
         figures |= {(one.listing, one.selling_point): one for one in page.items}
@@ -49,9 +50,11 @@ def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
             reporting.count_unread(run, page, (one.ref for one in page.items))
             reporting.report_odd(run, page.odd)
     for _round in range(ROUNDS):
-        sold = _read_sales(run, channel)
-        if not sold:
+        _read_sales(run, channel)
+        owed, now = _owed(channel.ref), _stamps(channel.ref)
+        if now == known:  # nothing was staged between the first figure and the units that are owed
             break
+        sold, known = _listings_of(channel.ref, [sale for sale, stamp in now.items() if known.get(sale) != stamp]), now
         again = [one.ref for key, one in figures.items() if key[0] in sold]
         for start in range(0, len(again), STEP):
             page = channel.client.stock.fetch(again[start : start + STEP])
@@ -60,31 +63,33 @@ def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
         raise Conflict(
             "sales came in faster than figures could be read: run it again in a quieter hour", channel=channel.ref
         )
-    _open_books(run, channel, list(figures.values()))
+    _open_books(run, channel, list(figures.values()), owed)
 
 
-def _read_sales(run: RunContext, channel: OpenChannel) -> set[str]:
-    """Read what changed among sales, without moving the cursor of their own flow; listings of what is new or changed."""
+def _read_sales(run: RunContext, channel: OpenChannel) -> None:
+    """Read what changed among sales, without moving the cursor of their own flow."""
     text = sql.value("SELECT cursor FROM engine_flow WHERE channel_id = %s AND kind = 'pull_sales'", [channel.ref])
     cursor = json.loads(text) if text else {}
-    before = _stamps(channel.ref)
     for page in channel.client.sales.changed_since(cursor, start=channel.row.sales_from):
         with run.checkpoint():
             keep_sales(run, channel.row, page)
     accept_ready(run, channel.row)
-    changed = [row for row in _stamps(channel.ref).items() if before.get(row[0]) != row[1]]
+
+
+def _stamps(channel: int) -> dict[str, str]:
+    """Each sale that is known, and its version."""
+    return dict(sql.rows("SELECT external_id, fingerprint FROM staging_stagedsale WHERE channel_id = %s", [channel]))
+
+
+def _listings_of(channel: int, sales: Sequence[str]) -> set[str]:
     return {
         row[0]
         for row in sql.rows(
             "SELECT DISTINCT l->>'listing' FROM staging_stagedsale s, jsonb_array_elements(s.sale->'lines') l"
             " WHERE s.channel_id = %s AND s.external_id = ANY(%s)",
-            [channel.ref, [external_id for external_id, _ in changed]],
+            [channel, list(sales)],
         )
     }
-
-
-def _stamps(channel: int) -> dict[str, str]:
-    return dict(sql.rows("SELECT external_id, fingerprint FROM staging_stagedsale WHERE channel_id = %s", [channel]))
 
 
 # What the shop has taken off its figure and that has not left: open orders, and sales that are not orders yet.
@@ -95,31 +100,41 @@ SELECT variant, sum(units) FROM (
     WHERE o.channel = %(channel)s AND o.selling_point = %(point)s AND o.status IN ('pending', 'processing', 'on_hold')
       AND l.kind IN ('goods', 'part') AND l.variant_id IS NOT NULL
     UNION ALL
-    SELECT coalesce(k.part_id, v.alias_of_id, v.id), (line->>'quantity')::numeric * coalesce(k.quantity, 1)
+    SELECT coalesce(k.part_id, m.id), (line->>'quantity')::numeric * coalesce(k.quantity, 1)
     FROM staging_stagedsale s
     CROSS JOIN LATERAL jsonb_array_elements(s.sale->'lines') line
     JOIN offers_link k2 ON k2.channel_id = s.channel_id AND k2.kind = 'listing' AND k2.external_id = line->>'listing'
     JOIN catalog_variant v ON v.id = k2.variant_id
-    LEFT JOIN catalog_kitpart k ON k.kit_id = v.id AND v.kind = 'kit'
+    JOIN catalog_variant m ON m.id = coalesce(v.alias_of_id, v.id)
+    LEFT JOIN catalog_kitpart k ON k.kit_id = m.id AND m.kind = 'kit'
     WHERE s.channel_id = %(channel)s AND s.point = %(point)s AND s."order" IS NULL
       AND s.state IN ('ready', 'retry', 'repair') AND coalesce((s.sale->>'takes_stock')::bool, true)
 ) units GROUP BY variant
 """
 
 
-def _open_books(run: RunContext, channel: OpenChannel, figures: Sequence[StockFigure]) -> None:
+def _owed(channel: int) -> dict[int, dict[int, Decimal]]:
+    """Selling point -> variant -> units that the shop's figure lacks and that have not left."""
+    return {
+        point.id: dict(sql.rows(_OPEN_UNITS, {"channel": channel, "point": point.id}))
+        if point.figure == Figure.SELLABLE
+        else {}
+        for point in queries.points(channel).values()
+    }
+
+
+def _open_books(
+    run: RunContext, channel: OpenChannel, figures: Sequence[StockFigure], owed: dict[int, dict[int, Decimal]]
+) -> None:
     points = queries.points(channel.ref)
     taken: set[tuple[int, int]] = set()  # (variant, warehouse) counted from an earlier selling point of this run
     for point in sorted(points.values(), key=lambda one: one.id):
         here = [one for one in figures if one.selling_point == point.external_id]
-        owed: dict[int, Decimal] = {}
-        if point.figure == Figure.SELLABLE:
-            owed = dict(sql.rows(_OPEN_UNITS, {"channel": channel.ref, "point": point.id}))
         if not point.warehouses:
             raise Conflict("this selling point has no warehouse to count in", point=point.external_id)
         for start in range(0, len(here), STEP):
             with run.checkpoint():
-                _open_page(run, channel, point, here[start : start + STEP], owed, taken)
+                _open_page(run, channel, point, here[start : start + STEP], owed[point.id], taken)
         with run.checkpoint():
             sql.execute("UPDATE offers_sellingpoint SET stock_initialised_at = %s WHERE id = %s", [run.at, point.id])
 
