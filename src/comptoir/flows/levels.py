@@ -77,7 +77,8 @@ def push(run: RunContext, channel: OpenChannel, *, counted: bool = True) -> None
             return
         after, sent = batch.last, batch.send
         if sent:
-            answers = channel.client.levels.set_levels([_to_tell(level) for level in sent])
+            with _doubted_if_fenced(channel.ref, sent):
+                answers = channel.client.levels.set_levels([_to_tell(level) for level in sent])
 
 
 def _book(run: RunContext, sent: Sequence[Level], answers: Sequence[Answer], *, counted: bool) -> None:
