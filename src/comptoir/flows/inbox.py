@@ -7,8 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from comptoir.channels.channel import OpenChannel
 from comptoir.engine.flow import IN, Lane, flow
 from comptoir.engine.runs import RunContext
-from comptoir.flows import reporting
-from comptoir.flows.products import keep_products
+from comptoir.flows.products import keep_products, report_odd
 from comptoir.flows.sales import fetch_sales
 from comptoir.kit import sql
 from comptoir.offers import actions as offers
@@ -38,7 +37,7 @@ def drain_inbox(run: RunContext, channel: OpenChannel | None) -> None:
         if channel.client.products is not None and (products := list(dict.fromkeys(by_topic.get("product", ())))):
             page = channel.client.products.fetch(products)
             with run.checkpoint():
-                reporting.report_odd(run, page.odd)
+                report_odd(run, page)
                 keep_products(run, channel.row, page.items)
         with run.checkpoint():
             # Somebody changed a figure there: what we told is no longer believed.

@@ -57,8 +57,10 @@ def wanting_pictures(channels: Sequence[int]) -> set[int]:
 def pull_products(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring new and changed products in."""
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
+    is_first = True
     for page in channel.client.products.changed_since(run.cursor):
-        _keep_page(run, channel.row, page, {"cursor": page.cursor})
+        _keep_page(run, channel.row, page, {"cursor": page.cursor}, is_first=is_first)
+        is_first = False
     _second_look(run, channel)
 
 
@@ -132,16 +134,34 @@ class _Known:
     gone: frozenset[str]  # listings that were missing from a complete reading
 
 
-def _keep_page(run: RunContext, channel: Channel, page: Page[Product], step: dict[str, dict[str, object]]) -> None:
+def _keep_page(
+    run: RunContext,
+    channel: Channel,
+    page: Page[Product],
+    step: dict[str, dict[str, object]],
+    *,
+    is_first: bool = False,
+) -> None:
     if page.total is not None:
         run.expect(page.total)
     with run.checkpoint(**step):
         reporting.count_unread(run, page, (product.external_id for product in page.items))
         _seen_unread(channel.pk, page, run)
-        reporting.report_odd(run, page.odd)
+        if is_first:
+            reporting.clock_is_right(run, "product")
+        report_odd(run, page)
         again = keep_products(run, channel, page.items)
         if again:
             run.state["again"] = sorted({*run.state.get("again", ()), *again})
+
+
+def report_odd(run: RunContext, page: Page[Product]) -> None:
+    """What was untidy in a page of products; what was said before of those that were read is over."""
+    if page.items:
+        run.resolved(["shop"], codes=("unknown_currency",))
+    read = [f"product:{product.external_id}" for product in page.items]
+    read += [f"listing:{one.external_id}" for product in page.items for one in product.listings]
+    reporting.report_odd(run, page.odd, read, reporting.PRODUCT_CODES)
 
 
 def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]) -> list[str]:
@@ -207,7 +227,7 @@ def _linked(
         if product.external_id not in troubled:
             run.resolved(
                 [f"product:{product.external_id}", *(f"listing:{one.external_id}" for one in product.listings)],
-                codes=(*PROBLEM_CODES, "listing_gone"),
+                codes=_CATALOGUE_CODES,
             )
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
@@ -218,6 +238,10 @@ def _linked(
     ):
         reporting.report_staged(run, staging.recheck(channel, actor=run.actor, at=run.at))
     return [key for key, codes in troubled.items() if "part_unknown" in codes]
+
+
+#: What the catalogue may complain of. What the connector said of this very reading stays.
+_CATALOGUE_CODES = (*(code for code in PROBLEM_CODES if code not in reporting.PRODUCT_CODES), "listing_gone")
 
 
 def _worst(product: Outcome, variants: Sequence[Outcome]) -> str:
@@ -348,7 +372,7 @@ def _second_look(run: RunContext, channel: OpenChannel) -> None:
         page = channel.client.products.fetch(waiting[start : start + FETCH])
         left = waiting[start + FETCH :]
         with run.checkpoint(state={**run.state, "again": left}):
-            reporting.report_odd(run, page.odd)
+            report_odd(run, page)
             keep_products(run, channel.row, page.items)
 
 

@@ -31,8 +31,12 @@ FETCH = 50  # sales asked for by id in one go
 def pull_sales(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring every new or changed sale of a channel into staging, and accept what is ready."""
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
+    is_first = True
     for page in channel.client.sales.changed_since(run.cursor, start=channel.row.sales_from):
         with run.checkpoint(page.cursor):
+            if is_first:
+                reporting.clock_is_right(run, "sale")
+                is_first = False
             keep_sales(run, channel.row, page)
         accept_ready(run, channel.row)
 
@@ -103,7 +107,7 @@ def accept_sales(run: RunContext, channel: OpenChannel | None) -> None:
 def keep_sales(run: RunContext, channel: Channel, page: Page[Sale]) -> None:
     """Stage a page and follow what changed in orders that are here already; within a checkpoint."""
     reporting.count_unread(run, page, (sale.external_id for sale in page.items))
-    reporting.report_odd(run, page.odd)
+    reporting.report_odd(run, page.odd, [f"sale:{sale.external_id}" for sale in page.items], reporting.SALE_CODES)
     staged = staging.stage(channel, page.items, raw=page.raw, run=run.id, actor=run.actor, at=run.at)
     run.count(
         seen=len({sale.external_id for sale in page.items}),

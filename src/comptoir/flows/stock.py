@@ -48,7 +48,7 @@ def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
         figures |= {(one.listing, one.selling_point): one for one in page.items}
         with run.checkpoint():
             reporting.count_unread(run, page, (one.ref for one in page.items))
-            reporting.report_odd(run, page.odd)
+            reporting.report_odd(run, page.odd, _read(page.items), reporting.FIGURE_CODES)
     for _round in range(ROUNDS):
         _read_sales(run, channel)
         owed, now = _owed(channel.ref), _stamps(channel.ref)
@@ -228,7 +228,7 @@ def check_stock(run: RunContext, channel: OpenChannel | None) -> None:
             confirmed = {one.ref: (one, level) for one, level in _compare(channel.ref, second.items)}
         with run.checkpoint(state={"place": page.cursor}):
             reporting.count_unread(run, page, (one.ref for one in page.items))
-            reporting.report_odd(run, page.odd)
+            reporting.report_odd(run, page.odd, _read(page.items), reporting.FIGURE_CODES)
             offers.know_refs(channel.ref, page.items)
             unknown = _without_offer(channel.ref, page.items)
             run.count(
@@ -246,6 +246,10 @@ def check_stock(run: RunContext, channel: OpenChannel | None) -> None:
                     "stock_differs", _subject(figure), Severity.ERROR,
                     there=levels.shown(figure.quantity), ours=levels.shown(level), listing=figure.listing,
                 )  # fmt: skip
+
+
+def _read(figures: Sequence[StockFigure]) -> list[str]:
+    return [*(f"figure:{one.ref}" for one in figures), *(f"listing:{one.listing}" for one in figures)]
 
 
 def _subject(figure: StockFigure) -> str:

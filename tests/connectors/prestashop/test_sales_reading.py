@@ -193,7 +193,7 @@ def test_a_stamp_from_the_future_is_told_and_does_not_hide_what_comes_next(prest
         bench.shop.store.update("orders", strange, date_upd="2037-01-01 00:00:00")
         sales, pages = read(bench)
         assert str(strange) in sales
-        assert odd(pages)[f"sale:{strange}"] == "clock_ahead"
+        assert odd(pages)["clock:sale"] == "clock_ahead"
         manual.advance(timedelta(minutes=1))
         bench.simulator.clock.set(manual.now())
         later = bench.shop.place_order([Line(product)])

@@ -169,8 +169,8 @@ def changes(
             client.note(
                 Odd(
                     code="clock_ahead",
-                    subject=f"{resource}:{wire.identity(newest[0])}",
-                    facts={"stamp": high, "now": now.isoformat()},
+                    subject=f"clock:{resource}",  # not of the row: that one is read, and well
+                    facts={"stamp": high, "now": now.isoformat(), "row": wire.identity(newest[0])},
                 )
             )
         # A stamp from the future must not carry the cursor over what comes before it.
@@ -192,8 +192,10 @@ def changes(
 
 
 def about(odd: Odd, resource: str, word: str) -> Odd:
-    """The same with its subject in our words: "orders:7" is "sale:7"."""
+    """The same with its subject in our words: "orders:7" is "sale:7", "clock:orders" is "clock:sale"."""
     name, _, identity = odd.subject.partition(":")
+    if odd.subject == f"clock:{resource}":
+        return msgspec.structs.replace(odd, subject=f"clock:{word}")
     return msgspec.structs.replace(odd, subject=f"{word}:{identity}") if name == resource else odd
 
 

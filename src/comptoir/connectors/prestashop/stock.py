@@ -101,7 +101,8 @@ class PrestaShopStock:
                     )
                 )
         odd.extend(self._client.take_odd())
-        return Page(items=items, cursor=cursor, seen=tuple(batch.ids), odd=tuple(odd))
+        named = tuple(reading.about(one, "stock_availables", "figure") for one in odd)
+        return Page(items=items, cursor=cursor, seen=tuple(batch.ids), odd=named)
 
 
 class PrestaShopLevels:
