@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element, ParseError, SubElement, XMLParser, tostring
 from xml.etree.ElementTree import fromstring as quick
@@ -314,10 +315,12 @@ def parse(body: bytes) -> tuple[Element, str]:
     return root, _beginning(junk)
 
 
-def plain(element: Element) -> Row:
-    """An object as names and texts; texts per language as {id: text}; associations as lists."""
+def plain(element: Element, only: frozenset[str] | None = None) -> Row:
+    """An object as names and texts (of these fields); texts per language as {id: text}; associations as lists."""
     row: Row = {}
     for child in element:
+        if only is not None and child.tag not in only:
+            continue
         if child.tag == "associations":
             row["associations"] = {one.tag: [plain(item) for item in one] for one in child}
         elif len(child) and child[0].tag == "language":
@@ -331,7 +334,7 @@ def plain(element: Element) -> Row:
 
 def typed(kind: type[T], element: Element) -> T:
     """An object as a struct; raises NotUnderstood naming the field that is missing or wrong."""
-    row = plain(element)
+    row = plain(element, _fields(kind))
     try:
         found = msgspec.convert(row, kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
@@ -341,6 +344,11 @@ def typed(kind: type[T], element: Element) -> T:
         if isinstance(number, Decimal) and not number.is_finite():
             raise NotUnderstood(f"{name} is {number}", answer=tostring(element, "unicode")[:2000])
     return found
+
+
+@cache
+def _fields(kind: type[Struct]) -> frozenset[str]:
+    return frozenset(kind.__struct_encode_fields__)
 
 
 def identity(element: Element) -> str:
