@@ -37,8 +37,8 @@ SCHEDULES = {
     "pull_sales": "30 12,20 * * *",
     "retry_sales": "30 12,20 * * *",
     "pull_products": "5 5 * * *",  # pages are made at five
-    "update_products": "15 3 * * 1",
-    "update_orders": "0 2 * * 1",
+    "update_products": "15 3 6 * *",
+    "update_orders": "0 2 6 * *",
     "check_stock": "30 2 * * 1",
     "check_books": "0 4 * * 1",
 }
