@@ -9,6 +9,7 @@ from datetime import datetime
 
 from comptoir.channels.models import Channel
 from comptoir.channels.records import ChargeKind, Sale, sale_from_json, sale_from_text, to_json
+from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.orders import placing
 from comptoir.commerce.orders.records import Intake, NewCharge, NewLine, NewOrder, NewPayment, Placed
 from comptoir.kit import sql
@@ -61,20 +62,23 @@ def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -
     sales = [sale_from_text(row[2]) for row in rows]
     known = matching.gather(channel.pk, sales)
     new: list[NewOrder] = []
+    set_free: list[str] = []
     for (_, _, _, repairs), sale in zip(rows, sales, strict=True):
         found = examine(sale, known, json.loads(repairs), at=at)
         if found.state is State.READY:
             new.append(_order(channel, sale, found))
         else:
-            _send_back(channel.pk, sale, found.anomalies, found.state, result)
+            _send_back(channel.pk, sale, found.anomalies, found.state, result, at=at)
+            set_free += [source(channel.pk, sale.external_id)] if found.state is State.INFORMATION else []
     placed = placing.place(new, at=at, actor=actor)
     for one in placed:
         if one.refusal is not None and one.external_id is not None:
             sale = next(sale for sale in sales if sale.external_id == one.external_id)
             anomaly: dict[str, object] = {"code": one.refusal.code, "line": "", "facts": _plain(one.refusal.facts)}
-            _send_back(channel.pk, sale, [anomaly], State.REPAIR, result)
+            _send_back(channel.pk, sale, [anomaly], State.REPAIR, result, at=at)
         else:
             result.placed.append(one)
+            set_free += [] if one.created else [source(channel.pk, str(one.external_id))]
             result.resolved.append(f"sale:{one.external_id}")
     sql.execute(
         'UPDATE staging_stagedsale SET state = %s, "order" = s.placed, accepted_at = %s, next_look_at = NULL, anomalies = %s'
@@ -89,14 +93,25 @@ def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -
             channel.pk,
         ],
     )
-    tell_physical(channel.pk, {str(one.external_id) for one in result.placed}, at)
+    if set_free:  # an order already, or nothing that comes in: placing has not freed what they held
+        inventory.release_holds(set_free, at=at, actor=actor)
+    tell_physical(channel.pk, {sale.external_id for sale in sales}, at)
     return result
 
 
-def _send_back(channel: int, sale: Sale, anomalies: list[dict[str, object]], state: State, result: Accepted) -> None:
+def _send_back(
+    channel: int,
+    sale: Sale,
+    anomalies: list[dict[str, object]],
+    state: State,
+    result: Accepted,
+    *,
+    at: datetime,
+) -> None:
     sql.execute(
-        "UPDATE staging_stagedsale SET state = %s, anomalies = %s WHERE channel_id = %s AND external_id = %s",
-        [state.value, sql.Jsonb(anomalies), channel, sale.external_id],
+        "UPDATE staging_stagedsale SET state = %s, anomalies = %s, next_look_at = %s"
+        " WHERE channel_id = %s AND external_id = %s",
+        [state.value, sql.Jsonb(anomalies), at if state is State.RETRY else None, channel, sale.external_id],
     )
     result.back_to_repair += 1
     for anomaly in anomalies:

@@ -18,6 +18,7 @@ from comptoir.channels.models import Channel, HoldScope
 from comptoir.channels.records import LineKind, Sale, SaleState, sale_from_json, sale_from_text, to_text
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.inventory import ledger
 from comptoir.commerce.inventory.records import HoldWanted
 from comptoir.events import record
 from comptoir.kit import ids, sql
@@ -32,6 +33,8 @@ from comptoir.staging.rules import Rule
 
 HOURLY_FOR = timedelta(days=7)
 DAILY_UNTIL = timedelta(days=30)
+
+PAGES = 0x73746167  # of the lock that a page of one channel takes
 
 #: States in which units are set aside: the sale may still become an order.
 WAITING = frozenset({State.READY, State.RETRY, State.REPAIR})
@@ -84,6 +87,15 @@ SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_
 WHERE channel_id = %s AND external_id = ANY(%s) ORDER BY external_id FOR UPDATE
 """
 
+# Locks are taken in one order by everybody: staged rows by external id, offers by id, orders by id, stock. A page that
+# moves the stock of orders as well as holds asks for all of it at once.
+_ORDERS = "SELECT FROM orders_order WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+_SERVED = """
+SELECT l.variant_id, warehouse FROM orders_line l JOIN orders_order o ON o.id = l.order_id
+CROSS JOIN LATERAL unnest(o.warehouses) warehouse
+WHERE o.id = ANY(%s) AND l.kind IN ('goods', 'part') AND l.variant_id IS NOT NULL
+"""
+
 
 def stage(
     channel: Channel, sales: Sequence[Sale], *, raw: Mapping[str, str], run: int | None, actor: Actor, at: datetime
@@ -91,6 +103,8 @@ def stage(
     """Keep a page of sales, each once however often it was seen, and decide what each waits for."""
     result = Staged()
     by_id = {sale.external_id: sale for sale in sales}  # the same sale twice on a page: the later one counts
+    # Of two flows that see the same new sale at once, the second must find the row of the first.
+    sql.value("SELECT pg_advisory_xact_lock(%s::int, %s::int)::text", [PAGES, channel.pk])
     known_rows = {row[1]: _row(row) for row in sql.rows(_EXISTING, [channel.pk, sorted(by_id)])}
     prints = {key: ids.fingerprint(msgspec.json.encode(sale)) for key, sale in by_id.items()}
     touched = [
@@ -132,8 +146,35 @@ def stage(
         result.findings.extend(_findings(sale, state, examined[sale.external_id]))
 
     _forget(channel.pk, touched, known_rows, at)
+    _lock_orders(touched, examined, known_rows)
     _set_aside(channel, touched, states, examined, known_rows, actor, at)
     return result
+
+
+def _lock_orders(sales: Sequence[Sale], examined: Mapping[str, Examined], before: Mapping[str, _Row]) -> None:
+    """Lock the orders that will follow this page before any stock is; and where they give units back or away, their
+    stock together with what is set aside for the others."""
+    ours: dict[int, bool] = {}  # order -> it moves stock
+    for sale in sales:
+        row = before.get(sale.external_id)
+        if row is not None and row.order is not None:
+            ours[row.order] = sale.state in (SaleState.CANCELLED, SaleState.SHIPPED) and sale.state != row.meaning
+    if not ours:
+        return
+    sql.execute(_ORDERS, [sorted(ours)])
+    moving = [order for order, moves in ours.items() if moves]
+    if not moving:
+        return
+    parts = catalog.expand(sorted({variant for one in examined.values() for variant in one.variants.values()}))
+    held = {
+        (stocked, warehouse)
+        for one in examined.values()
+        if one.point is not None
+        for variant in one.variants.values()
+        for stocked, _ in parts.get(variant, ())
+        for warehouse in one.point.warehouses[:1]
+    }
+    ledger.lock_levels(held | {(variant, warehouse) for variant, warehouse in sql.rows(_SERVED, [moving])})
 
 
 def _state(before: _Row | None, now: Examined, sale: Sale, at: datetime) -> State:
@@ -367,25 +408,21 @@ def recheck(
     """Run the checks again on rows that have anomalies (or on these): after a mapping, a link or a new product. An unpaid
     sale sets nothing aside for a line that nobody knows, so it is among them."""
     result = Staged()
-    after = 0
-    while True:
+    waiting = [  # all of them first, as a page of sales locks them: rows before stock
+        row[0]
+        for row in sql.rows(
+            'SELECT id FROM staging_stagedsale WHERE channel_id = %s AND "order" IS NULL'
+            " AND (state = 'repair' OR (state = 'retry' AND anomalies <> '[]') OR id = ANY(%s))"
+            " AND (%s::bigint[] IS NULL OR id = ANY(%s)) ORDER BY external_id FOR UPDATE",
+            [channel.pk, list(staged or ()), None if staged is None else list(staged), list(staged or ())],
+        )
+    ]
+    for start in range(0, len(waiting), limit):
         rows = sql.rows(
             'SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_approved, seen_at'
-            ' FROM staging_stagedsale WHERE channel_id = %s AND id > %s AND "order" IS NULL'
-            " AND (state = 'repair' OR (state = 'retry' AND anomalies <> '[]') OR id = ANY(%s)) AND (%s::bigint[] IS NULL OR id = ANY(%s))"
-            " ORDER BY id LIMIT %s FOR UPDATE",
-            [
-                channel.pk,
-                after,
-                list(staged or ()),
-                None if staged is None else list(staged),
-                list(staged or ()),
-                limit,
-            ],
+            " FROM staging_stagedsale WHERE id = ANY(%s) ORDER BY external_id",
+            [waiting[start : start + limit]],
         )
-        if not rows:
-            return result
-        after = rows[-1][0]
         before = {row[1]: _row(row) for row in rows}
         sales = [sale_from_text(row.sale) for row in before.values()]
         known = matching.gather(channel.pk, sales)
@@ -403,6 +440,7 @@ def recheck(
                 result.changed += 1
             else:
                 result.parked += 1
+    return result
 
 
 def due(channel: int, *, at: datetime, limit: int = 100) -> list[str]:
@@ -531,11 +569,12 @@ def map_status(channel: Channel, status: str, rule: str, *, actor: Actor, at: da
 
 
 def accept_total(staged: int, *, actor: Actor, at: datetime) -> Staged:
-    """A person takes the channel's total as it is: what lines leave open becomes a counted rounding line."""
+    """A person takes the channel's total as it is: what lines leave open becomes a counted rounding line. Another total
+    later is asked about again."""
     row = StagedSale.objects.select_related("channel").get(pk=staged)
     sql.execute(
         "UPDATE staging_stagedsale SET repairs = repairs || %s WHERE id = %s",
-        [sql.Jsonb({"accept_total": True}), staged],
+        [sql.Jsonb({"accept_total": row.sale["total"]}), staged],
     )
     record.record("staging.total.accepted", {"staged": staged}, actor=actor, at=at, subject=f"sale:{row.external_id}")
     return recheck(row.channel, staged=[staged], actor=actor, at=at)

@@ -135,7 +135,7 @@ def examine(sale: Sale, known: Known, repairs: Mapping[str, Any], *, at: datetim
 
     rounding = known.explain(sale)
     if rounding is None:
-        if repairs.get("accept_total"):
+        if (accepted := repairs.get("accept_total")) is not None and Decimal(accepted) == sale.total:
             rounding = sale.total - parts(sale)
         else:
             odd("total_differs", total=str(sale.total), parts=str(parts(sale)), currency=sale.currency)
