@@ -127,6 +127,7 @@ def take(channel: int, *, after: int, size: int, at: datetime) -> Batch:
     ids = queries.waiting_ids(channel, after=after, size=size, at=at)
     if not ids:
         return Batch([], 0, 0)
+    _lock(ids)
     found = queries.levels(ids)
     send = [level for level in found if level.told is None or level.told != level.level]
     settled = [level for level in found if level.told is not None and level.told == level.level]
@@ -140,6 +141,11 @@ def take(channel: int, *, after: int, size: int, at: datetime) -> Batch:
     if known := [level.offer for level in send if level.told is not None]:
         sql.execute("UPDATE offers_offer SET told = NULL WHERE id = ANY(%s)", [known])
     return Batch(send, len(settled), ids[-1])
+
+
+def _lock(offers: Sequence[int]) -> None:
+    """Lock offers in the one order there is: by id."""
+    sql.execute("SELECT FROM offers_offer WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(offers)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,7 @@ def told(run: int, batch: Sequence[Level], answers: Sequence[Answer], *, at: dat
         raise BadInput(
             "a connector left levels without an answer", place="set_levels", value=missing[:5], cure="answer each item"
         )
+    _lock([level.offer for level in batch])
     done = [level for level in batch if by_offer[level.offer].fate is Fate.DONE]
     refused = [level for level in batch if by_offer[level.offer].fate is Fate.REFUSED]
     unknown = [level for level in batch if by_offer[level.offer].fate is Fate.UNKNOWN]

@@ -29,7 +29,9 @@ part AS (
     SELECT id, point_id, stocked AS variant_id, 1::numeric AS quantity FROM wanted WHERE kind <> 'kit'
     UNION ALL
     SELECT w.id, w.point_id, k.part_id, k.quantity
-    FROM wanted w JOIN catalog_kitpart k ON k.kit_id = w.stocked WHERE w.kind = 'kit'
+    FROM wanted w JOIN catalog_kitpart k ON k.kit_id = w.stocked
+    JOIN catalog_variant stocked ON stocked.id = k.part_id AND stocked.is_stocked -- a download is never short
+    WHERE w.kind = 'kit'
 ),
 own_holds AS (
     SELECT scope, variant_id, warehouse_id, sum(quantity) AS quantity
