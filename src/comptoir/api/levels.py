@@ -11,7 +11,7 @@ from ninja import Router, Schema
 from comptoir.accounts.rights import Scope
 from comptoir.api.callers import needs
 from comptoir.api.pages import Asked, Number, Page, page
-from comptoir.commerce.inventory.models import Level
+from comptoir.commerce.inventory.models import Level, Warehouse
 
 router = Router(tags=["levels"], auth=needs(Scope.STOCK_READ))
 
@@ -42,7 +42,7 @@ def levels(
     if variant is not None:
         rows = rows.filter(variant_id=variant)
     if warehouse is not None:
-        rows = rows.filter(warehouse__code=warehouse)
+        rows = rows.filter(warehouse__in=list(Warehouse.objects.filter(code=warehouse).values_list("pk", flat=True)))
     return page(rows, ("id",), place, _shown)
 
 

@@ -14,6 +14,7 @@ from comptoir.accounts.rights import Scope
 from comptoir.api.callers import caller, needs
 from comptoir.api.errors import NotThere
 from comptoir.api.pages import Asked, Moment, Number, Page, page
+from comptoir.channels.models import Channel
 from comptoir.commerce.inventory import queries as inventory
 from comptoir.commerce.inventory.records import LineStanding
 from comptoir.commerce.orders.models import Line, Order, Status
@@ -91,7 +92,8 @@ def orders(
     if channel is not None:
         rows = rows.filter(channel=channel)
     if external_id is not None:
-        rows = rows.filter(external_id=external_id)
+        channels = [channel] if channel is not None else list(Channel.objects.values_list("pk", flat=True))
+        rows = rows.filter(channel__in=channels, external_id=external_id)  # unique together, and found so
     found = page(rows, ("-placed_at", "-id"), place, lambda order: order)
     found["items"] = _shown(found["items"], caller(request).sees_buyers)
     return found

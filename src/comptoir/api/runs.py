@@ -11,7 +11,7 @@ from comptoir.accounts.rights import Scope
 from comptoir.api.callers import needs
 from comptoir.api.errors import NotThere
 from comptoir.api.pages import Asked, Moment, Page, page
-from comptoir.engine.models import Run, RunStatus
+from comptoir.engine.models import Flow, Run, RunStatus
 
 router = Router(tags=["runs"], auth=needs(Scope.RUNS_READ))
 
@@ -50,10 +50,13 @@ def runs(
     status: RunStatus | None = None,
 ) -> dict[str, Any]:
     rows = Run.objects.select_related("flow")
+    flows = Flow.objects.all()
     if channel is not None:
-        rows = rows.filter(flow__channel_id=channel)
+        flows = flows.filter(channel=channel)
     if flow is not None:
-        rows = rows.filter(flow__kind=flow)
+        flows = flows.filter(kind=flow)
+    if channel is not None or flow is not None:
+        rows = rows.filter(flow__in=list(flows.values_list("pk", flat=True)))
     if status is not None:
         rows = rows.filter(status=status)
     return page(rows, ("-id",), place, _shown)

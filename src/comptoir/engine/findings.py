@@ -19,6 +19,7 @@ from comptoir.kit import sql
 
 SUBJECT_LENGTH = 160
 BELL_STOPS_AT = 1000
+GROUP_STOPS_AT = 1000
 
 _dumps = partial(json.dumps, default=str, ensure_ascii=False)
 
@@ -41,11 +42,10 @@ class Group:
     channel: int | None
     code: str
     severity: Severity
-    subjects: int
-    count: int
-    first_at: datetime
+    subjects: int  # stops at GROUP_STOPS_AT
     last_at: datetime
     example: str  # the subject seen last
+    facts: dict[str, Any]  # of that one
 
 
 def report(reports: Iterable[Report], *, at: datetime, run: int | None = None) -> None:
@@ -112,14 +112,54 @@ def bell() -> int:
     )
 
 
-def open_groups(channel: int | None = None) -> list[Group]:
-    """Open findings by (code, channel), Errors first, then the latest; of one channel if it is named."""
-    found = sql.rows(
-        "SELECT channel_id, code, severity, count(*), sum(count), min(first_at), max(last_at),"
-        " (array_agg(subject ORDER BY last_at DESC))[1]"
-        " FROM engine_finding WHERE closed_at IS NULL AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s)"
-        " GROUP BY channel_id, code, severity"
-        " ORDER BY array_position(ARRAY['error', 'retry', 'info'], severity::text), max(last_at) DESC",
-        {"channel": channel},
+# One step of the index from each group to the next, however many findings are in it: a page asks this each time it opens.
+_GROUPS = """
+WITH RECURSIVE kinds AS (
+    (SELECT severity, code, coalesce(channel_id, 0) AS channel FROM engine_finding
+     WHERE closed_at IS NULL AND (%(severity)s::text IS NULL OR severity = %(severity)s::text)
+     ORDER BY severity, code, coalesce(channel_id, 0) LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM kinds, LATERAL (
+        SELECT severity, code, coalesce(channel_id, 0) FROM engine_finding
+        WHERE closed_at IS NULL AND (%(severity)s::text IS NULL OR severity = %(severity)s::text)
+        AND (severity, code, coalesce(channel_id, 0)) > (kinds.severity, kinds.code, kinds.channel)
+        ORDER BY severity, code, coalesce(channel_id, 0) LIMIT 1
+    ) next
+)
+SELECT nullif(kinds.channel, 0), kinds.code, kinds.severity, counted.subjects, latest.last_at, latest.subject,
+       latest.facts::text
+FROM kinds
+CROSS JOIN LATERAL (
+    SELECT count(*) AS subjects FROM (
+        SELECT FROM engine_finding f WHERE f.closed_at IS NULL AND f.severity = kinds.severity AND f.code = kinds.code
+        AND coalesce(f.channel_id, 0) = kinds.channel LIMIT %(most)s
+    ) met
+) counted
+CROSS JOIN LATERAL (
+    SELECT f.last_at, f.subject, f.facts FROM engine_finding f
+    WHERE f.closed_at IS NULL AND f.severity = kinds.severity AND f.code = kinds.code
+    AND coalesce(f.channel_id, 0) = kinds.channel ORDER BY f.last_at DESC LIMIT 1
+) latest
+WHERE %(channel)s::bigint IS NULL OR kinds.channel = %(channel)s
+ORDER BY array_position(ARRAY['error', 'retry', 'info'], kinds.severity::text), latest.last_at DESC
+"""
+
+
+def open_groups(channel: int | None = None, severity: Severity | None = None) -> list[Group]:
+    """Open findings by (code, channel), Errors first, then the latest; of one channel or severity if it is named."""
+    asked = {"channel": channel, "severity": severity and str(severity), "most": GROUP_STOPS_AT}
+    found = sql.rows(_GROUPS, asked)
+    return [
+        Group(channel_, code, Severity(severity_), subjects, last_at, example, json.loads(facts))
+        for channel_, code, severity_, subjects, last_at, example, facts in found
+    ]
+
+
+def codes() -> list[str]:
+    """Every code that any finding has, in a step of the index each."""
+    rows = sql.rows(
+        "WITH RECURSIVE known AS ((SELECT code FROM engine_finding ORDER BY code LIMIT 1) UNION ALL"
+        " SELECT (SELECT code FROM engine_finding WHERE code > known.code ORDER BY code LIMIT 1) FROM known"
+        " WHERE known.code IS NOT NULL) SELECT code FROM known WHERE code IS NOT NULL"
     )
-    return [Group(row[0], row[1], Severity(row[2]), *row[3:]) for row in found]
+    return [row[0] for row in rows]

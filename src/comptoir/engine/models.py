@@ -1,7 +1,9 @@
 """Flows, their executions, what someone should read, what was promised to a channel, and plans."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Lower
 
 from comptoir.channels.models import Channel
 
@@ -111,6 +113,10 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["flow", "-id"]),
+            models.Index(fields=["flow", "-id"], condition=Q(is_preview=True), name="run_previews"),
+            models.Index(fields=["status", "-id"], condition=~Q(status="done"), name="run_not_done"),
+            models.Index(fields=["outcome", "-id"], condition=~Q(outcome="good"), name="run_not_good"),
+            models.Index(fields=["trigger", "-id"]),
             models.Index(fields=["status"], condition=Q(status__in=["queued", "running"]), name="run_open"),
         ]
 
@@ -126,7 +132,7 @@ class Severity(models.TextChoices):
 class Finding(models.Model):
     """What someone should read: one row per (channel, code, subject), with a count; closes when the subject succeeds."""
 
-    channel = models.ForeignKey(Channel, null=True, on_delete=models.CASCADE, related_name="findings")
+    channel = models.ForeignKey(Channel, null=True, on_delete=models.CASCADE, related_name="findings", db_index=False)
     code = models.CharField(max_length=60)
     subject = models.CharField(max_length=160)  # "sale:1042", "product:12", "flow:pull_sales"
     severity = models.CharField(max_length=6, choices=Severity.choices)
@@ -148,7 +154,20 @@ class Finding(models.Model):
             models.Index(
                 fields=["channel", "subject"], condition=Q(closed_at__isnull=True), name="finding_open_subject"
             ),
+            models.Index(
+                "severity",
+                "code",
+                Coalesce("channel", 0, output_field=models.BigIntegerField()),
+                F("last_at").desc(),
+                condition=Q(closed_at__isnull=True),
+                name="finding_open_group",
+            ),
             models.Index(fields=["-last_at", "-id"]),
+            models.Index(fields=["-last_at", "-id"], condition=Q(closed_at__isnull=True), name="finding_open_latest"),
+            models.Index(fields=["severity", "-last_at", "-id"]),
+            models.Index(fields=["channel", "-last_at", "-id"]),
+            models.Index(fields=["code", "-last_at", "-id"]),
+            GinIndex(OpClass(Lower("subject"), name="gin_trgm_ops"), name="finding_subject_search"),
         ]
 
 
@@ -191,7 +210,7 @@ class Effect(models.Model):
 class PlanRow(models.Model):
     """One line of a preview: what would be written, from what, to what."""
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="plan")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="plan", db_index=False)
     kind = models.CharField(max_length=20)  # level, tracking, price
     subject = models.CharField(max_length=120)  # "offer:12"
     label = models.CharField(max_length=160)
@@ -199,3 +218,10 @@ class PlanRow(models.Model):
     old = models.TextField(null=True)  # null: unknown
     new = models.TextField(null=True)
     facts = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["run", "id"]),
+            models.Index(fields=["run", "kind", "field"]),
+            GinIndex(OpClass(Lower("label"), name="gin_trgm_ops"), name="plan_row_search"),
+        ]

@@ -606,6 +606,31 @@ def _keep_plan(run_id: int, lines: Sequence[PlanLine]) -> None:
     )
 
 
+# A step of the index from each kind to the next, then a bounded count: a plan may be as long as the catalogue.
+_PLAN_COUNTS = """
+WITH RECURSIVE kinds AS (
+    (SELECT kind, field FROM engine_planrow WHERE run_id = %(run)s ORDER BY kind, field LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM kinds, LATERAL (
+        SELECT kind, field FROM engine_planrow
+        WHERE run_id = %(run)s AND (kind, field) > (kinds.kind, kinds.field) ORDER BY kind, field LIMIT 1
+    ) next
+)
+SELECT kinds.kind, kinds.field, counted.number FROM kinds CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM (
+        SELECT FROM engine_planrow r WHERE r.run_id = %(run)s AND r.kind = kinds.kind AND r.field = kinds.field
+        LIMIT %(most)s
+    ) met
+) counted
+ORDER BY kinds.kind, kinds.field
+"""
+
+
+def plan_counts(run: int, *, most: int) -> list[tuple[str, str, int]]:
+    """(kind, field, how many rows) of a run's plan; counting stops at `most`."""
+    return [(row[0], row[1], row[2]) for row in sql.rows(_PLAN_COUNTS, {"run": run, "most": most})]
+
+
 def _may_write(channel: Channel) -> bool:
     return channel.mode == Mode.PRODUCTION and not channel.writes_paused and channel.archived_at is None
 

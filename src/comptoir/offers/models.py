@@ -79,7 +79,7 @@ class Offer(models.Model):
     """A listing at a selling point. `told` null: unknown. `touched` grows with every reason to tell it again, so that what
     changed while a call was out stays waiting."""
 
-    point = models.ForeignKey(SellingPoint, on_delete=models.PROTECT, related_name="offers")
+    point = models.ForeignKey(SellingPoint, on_delete=models.PROTECT, related_name="offers", db_index=False)
     variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="offers")
     listing = models.CharField(max_length=120)  # external id
     ref = models.CharField(max_length=120, blank=True)  # what the channel's figure is written by
@@ -99,8 +99,15 @@ class Offer(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["point", "listing"], name="offer_once")]
         indexes = [
-            models.Index(fields=["variant"]),
+            models.Index(fields=["point", "id"]),
             models.Index(fields=["point", "id"], condition=Q(is_waiting=True, is_active=True), name="offer_waiting"),
+            models.Index(
+                fields=["point", "waiting_since"],
+                condition=Q(is_waiting=True, is_active=True),
+                name="offer_waiting_since",
+            ),
+            models.Index(fields=["point", "id"], condition=Q(is_waiting=False, is_active=True), name="offer_told"),
+            models.Index(fields=["point", "id"], condition=Q(is_active=False), name="offer_off"),
         ]
 
 

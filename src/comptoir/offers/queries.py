@@ -177,6 +177,22 @@ def waiting(channel: int) -> Waiting:
     return Waiting(row[0], row[1])
 
 
+def waiting_by_channel(*, most: int) -> dict[int, Waiting]:
+    """The same for every channel at once, counted up to just above `most` at each point, without what marks will add."""
+    rows = sql.rows(
+        """
+        SELECT p.channel_id, sum(counted.number)::bigint, min(oldest.since) FROM offers_sellingpoint p
+        CROSS JOIN LATERAL (SELECT count(*) AS number FROM (
+            SELECT FROM offers_offer o WHERE o.point_id = p.id AND o.is_waiting AND o.is_active LIMIT %s) met) counted
+        CROSS JOIN LATERAL (SELECT min(waiting_since) AS since FROM offers_offer o
+            WHERE o.point_id = p.id AND o.is_waiting AND o.is_active) oldest
+        WHERE NOT p.owns_stock GROUP BY p.channel_id
+        """,
+        [most + 1],
+    )
+    return {row[0]: Waiting(row[1], row[2]) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One channel's number for a variant, and every figure it comes from."""

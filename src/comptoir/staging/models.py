@@ -1,6 +1,8 @@
 """Imported sales, kept raw and neutral, until a rule or a person says yes. One grid for all channels."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Lower
 
 from comptoir.channels.models import Channel
 
@@ -51,7 +53,20 @@ class StagedSale(models.Model):
         constraints = [models.UniqueConstraint(fields=["channel", "external_id"], name="staged_one_per_sale")]
         indexes = [
             models.Index(fields=["state", "-placed_at", "-id"]),
-            models.Index(fields=["-placed_at", "-id"]),
+            models.Index(fields=["channel", "state", "-placed_at", "-id"]),
+            models.Index(fields=["channel", "-placed_at"]),
+            models.Index(
+                fields=["-placed_at", "-id"],
+                condition=models.Q(state__in=["information", "rejected", "closed"]),
+                name="staged_out",
+            ),
+            GinIndex(
+                fields=["anomalies"],
+                opclasses=["jsonb_path_ops"],
+                condition=~models.Q(anomalies=[]),
+                name="staged_anomalies",
+            ),
+            models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="staged_number_search"),
             models.Index(fields=["channel", "next_look_at"], condition=models.Q(state="retry"), name="staged_due"),
             models.Index(fields=["channel", "id"], condition=models.Q(state="ready"), name="staged_ready"),
             models.Index(fields=["order"]),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
-from django.db.models import Count, Min, OuterRef, Q, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Lower
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,6 +24,7 @@ from comptoir.channels import channel as channels_
 from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.catalog import queries as catalog
+from comptoir.commerce.catalog.records import Found
 from comptoir.commerce.inventory.models import Level, Warehouse
 from comptoir.engine import findings as findings_
 from comptoir.engine import flow as flows_
@@ -52,6 +55,7 @@ TABS = {
 }
 
 
+WAITING_TO = 1_000  # counting stops here: each channel asks on every page that shows how it stands
 HUB = "hub"  # the kind of our own pseudo-channel, which carries the checks within the hub
 HUB_TABS = ("channel", "channel_flows")
 
@@ -61,24 +65,25 @@ class Standing:
     """A channel as one row: how it is and what waits."""
 
     channel: Channel
-    waiting: int
+    waiting: int  # stops above WAITING_TO
     oldest: datetime | None
     last_sale: datetime | None
 
+    @property
+    def waiting_words(self) -> str:
+        """How many, as far as they are counted."""
+        return f"{WAITING_TO:,}+" if self.waiting > WAITING_TO else str(self.waiting)
+
 
 def standings() -> list[Standing]:
-    """Every channel that is not archived, in three queries whatever their number."""
+    """Every channel that is not archived, in two queries whatever their number."""
     newest = StagedSale.objects.filter(channel=OuterRef("pk")).order_by("-placed_at").values("placed_at")[:1]
     rows = list(Channel.objects.filter(archived_at__isnull=True).annotate(last_sale=Subquery(newest)).order_by("name"))
-    waiting: dict[int, Any] = {
-        each["point__channel"]: each
-        for each in Offer.objects.filter(is_waiting=True, is_active=True, point__owns_stock=False)
-        .values("point__channel")
-        .annotate(n=Count("pk"), oldest=Min("waiting_since"))
-    }
+    waiting = offer_queries.waiting_by_channel(most=WAITING_TO)
     return [
-        Standing(row, waiting.get(row.pk, {}).get("n", 0), waiting.get(row.pk, {}).get("oldest"), row.last_sale)
+        Standing(row, counted.count, counted.oldest, row.last_sale)
         for row in rows
+        for counted in [waiting.get(row.pk, offer_queries.Waiting(0, None))]
     ]
 
 
@@ -249,7 +254,10 @@ OFFERS = lists.Listing(
         lists.Column(_("When"), lambda o: cells.moment(o.told_at)),
         lists.Column(_("State"), _waiting, "d"),
     ),
-    sorts=(lists.Sort("first", _("Oldest first"), ("id",)), lists.Sort("last", _("Newest first"), ("-id",))),
+    sorts=(
+        lists.Sort("first", _("Oldest first"), ("point_id", "id")),
+        lists.Sort("last", _("Newest first"), ("-point_id", "-id")),
+    ),
     filters=(
         lists.Filter(
             "state",
@@ -315,7 +323,8 @@ def stock_at_points(pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], d
 def channel_offers(request: PersonRequest, code: str) -> HttpResponse:
     """What it sells, what it was told, what waits."""
     it = _find(code)
-    rows = Offer.objects.filter(point__channel=it).select_related("variant__product", "point")
+    points = list(it.points.values_list("pk", flat=True))  # by name: a join would hide the order of the index
+    rows = Offer.objects.filter(point__in=points).select_related("variant__product", "point")
     listing = OFFERS if allows(request.user, Right.RUN_FLOWS) else OFFERS_TO_LOOK_AT
     held_back = Finding.objects.filter(channel=it, code="suspicious_levels", closed_at__isnull=True).first()
     words = findings_words.title("suspicious_levels", held_back.facts) if held_back else ""
@@ -431,7 +440,6 @@ PLAN = lists.Listing(
         lists.Column(_("Then"), lambda r: cells.NOTHING if r.new is None else r.new, "b", is_number=True),
     ),
     sorts=(lists.Sort("plan", _("As planned"), ("id",)),),
-    search=lambda text: lists.bounded(PlanRow.objects.filter(label__icontains=text)),
     search_hint=_("SKU or name"),
     empty=lists.Empty(_("Nothing would be written"), _("The channel has what it should have.")),
 )
@@ -451,17 +459,27 @@ def channel_preview(request: PersonRequest, code: str) -> HttpResponse:
         rows = PlanRow.objects.filter(run=run)
         context |= {
             "title": flow_words.title(run.flow.kind),
-            "counts": list(
-                rows.values("kind", "field")
-                .annotate(n=Count("pk"), unknown=Count("pk", filter=Q(old__isnull=True)))
-                .order_by("kind", "field")
-            ),
-            "list": PLAN.show(request, rows),
+            "counts": _plan_counts(run),
+            "list": replace(PLAN, search=partial(_search_plan, rows)).show(request, rows),
             "is_open": run.status in (RunStatus.QUEUED, RunStatus.RUNNING),
             "tab_field": "run",
             "tab": run.pk,
         }
     return _page(request, it, "channel_preview", context)
+
+
+def _search_plan(rows: QuerySet[PlanRow], text: str) -> Found:
+    """Rows of this plan alone whose label holds a text."""
+    return lists.bounded(rows.alias(in_lower_case=Lower("label")).filter(in_lower_case__contains=text.lower()))
+
+
+def _plan_counts(run: Run) -> list[dict[str, Any]]:
+    """How many rows there are of each kind and field, as far as lists count."""
+    counts = []
+    for kind, field, number in runs.plan_counts(run.pk, most=lists.COUNT_TO + 1):
+        shown = f"{lists.COUNT_TO:,}+" if number > lists.COUNT_TO else str(number)
+        counts.append({"kind": kind, "field": field, "n": shown})
+    return counts
 
 
 def _titled(found: Any) -> list[tuple[Run, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,12 +24,10 @@ from comptoir.web import cells, channel_names, findings_words, lists, words
 def groups(channel: int | None = None, severity: Severity | None = None) -> list[dict[str, Any]]:
     """Open findings by (code, channel) in words, worst first."""
     channels = Channel.objects.in_bulk()
-    found = [g for g in engine.open_groups(channel) if severity is None or g.severity == severity]
-    latest = _latest(found)
     shown = []
-    for group in found:
+    for group in engine.open_groups(channel, severity):
         row = channels.get(group.channel or 0)
-        facts = latest.get((group.channel, group.code), {})
+        facts = group.facts
         url, leads_to = findings_words.place(group.code, row.code if row else None)
         shown.append(
             {
@@ -37,6 +36,7 @@ def groups(channel: int | None = None, severity: Severity | None = None) -> list
                 "severity_words": words.of(Severity, group.severity),
                 "title": findings_words.title(group.code, facts),
                 "others": group.subjects - 1,
+                "is_cut": group.subjects == engine.GROUP_STOPS_AT,
                 "cure": findings_words.cure(group.code, facts),
                 "url": url,
                 "url_words": leads_to,
@@ -44,13 +44,6 @@ def groups(channel: int | None = None, severity: Severity | None = None) -> list
             }
         )
     return shown
-
-
-def _latest(found: list[engine.Group]) -> dict[tuple[int | None, str], dict[str, Any]]:
-    """The facts of each group's last finding, in one query."""
-    subjects = {group.example for group in found}
-    rows = Finding.objects.filter(closed_at__isnull=True, subject__in=subjects, code__in={g.code for g in found})
-    return {(row.channel_id, row.code): row.facts for row in rows}
 
 
 @require_GET
@@ -94,14 +87,13 @@ ALL = lists.Listing(
         lists.Filter(
             "code",
             _("Every kind"),
-            lambda: [
-                (code, findings_words.title(code, {}))
-                for code in Finding.objects.order_by("code").values_list("code", flat=True).distinct()
-            ],
+            lambda: [(code, findings_words.title(code, {})) for code in engine.codes()],
             lambda rows, v: rows.filter(code=v),
         ),
     ),
-    search=lambda text: lists.bounded(Finding.objects.filter(subject__icontains=text)),
+    search=lambda text: lists.bounded(
+        Finding.objects.alias(in_lower_case=Lower("subject")).filter(in_lower_case__contains=text.lower())
+    ),
     search_hint=_("What it is about"),
     empty=lists.Empty(_("Nothing was found yet"), _("Runs leave a finding here for whatever someone should read.")),
     fill=lambda rows: link_subjects(rows),
@@ -110,13 +102,14 @@ ALL = lists.Listing(
 
 def link_subjects(rows: Any) -> None:
     """Lead subjects that are sales or orders to their pages, three queries for the page."""
-    sales = {(r.channel_id, r.subject[5:]) for r in rows if r.subject.startswith("sale:")}
-    staged = StagedSale.objects.filter(external_id__in={external for _c, external in sales}) if sales else ()
+    channels = {r.channel_id for r in rows if r.channel_id}
+    sales = {r.subject[5:] for r in rows if r.subject.startswith("sale:")}
+    staged = StagedSale.objects.filter(channel__in=channels, external_id__in=sales) if sales else ()
     by_sale = {(s.channel_id, s.external_id): s.pk for s in staged.only("channel_id", "external_id")} if staged else {}
     orders = {int(r.subject[6:]) for r in rows if r.subject.startswith("order:") and r.subject[6:].isdigit()}
     numbers = dict(Order.objects.filter(pk__in=orders).values_list("pk", "number")) if orders else {}
-    listings = {(r.channel_id, r.subject[8:].partition("@")[0]) for r in rows if r.subject.startswith("listing:")}
-    linked = Link.objects.filter(kind="listing", external_id__in={key for _c, key in listings}) if listings else None
+    listings = {r.subject[8:].partition("@")[0] for r in rows if r.subject.startswith("listing:")}
+    linked = Link.objects.filter(channel__in=channels, kind="listing", external_id__in=listings) if listings else None
     by_listing = {(k.channel_id, k.external_id): k.variant_id for k in linked} if linked is not None else {}
     for row in rows:
         kind, _colon, key = row.subject.partition(":")

@@ -29,9 +29,8 @@ def search(request: PersonRequest) -> HttpResponse:
     """Jump to the order or variant that is called exactly so; otherwise show what may be meant."""
     text = lists.typed(request.GET.get("q", ""))
     exact_orders = list(Order.objects.filter(Q(number=text) | Q(external_number=text))[:2]) if text else []
-    exact_variants = (
-        list(Variant.objects.filter(Q(sku__iexact=text) | Q(barcodes__code=text)).distinct()[:2]) if text else []
-    )
+    named = {*catalog.by_sku([text]).values(), *catalog.by_barcode([text]).values()} if text else ()
+    exact_variants = list(Variant.objects.select_related("product").filter(pk__in=named))
     if len(exact_orders) + len(exact_variants) == 1:
         if exact_orders:
             return redirect("order", exact_orders[0].number)

@@ -188,7 +188,7 @@ def _behind(model: type[Model], fields: Sequence[str], place: Sequence[str | Non
 
 
 def _typed(model: type[Model], name: str, text: str | None) -> Any:
-    known = {f.name: f for f in model._meta.get_fields()}
+    known = {getattr(f, "attname", f.name): f for f in model._meta.get_fields()}
     try:
         kind = known.get(name)
         value = kind.to_python(text) if kind is not None and hasattr(kind, "to_python") else text

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -73,10 +74,14 @@ GRID = lists.Listing(
             "anomaly",
             _("Every reason"),
             lambda: [(code, findings_words.title(code, {})) for code in ANOMALIES],
-            lambda rows, v: rows.filter(anomalies__contains=[{"code": v}]),
+            lambda rows, v: rows.filter(~Q(anomalies=[]), anomalies__contains=[{"code": v}]),  # as the index says
         ),
     ),
-    search=lambda text: lists.bounded(StagedSale.objects.filter(Q(number__istartswith=text) | Q(external_id=text))),
+    search=lambda text: lists.bounded(
+        StagedSale.objects.alias(in_lower_case=Lower("number")).filter(
+            Q(in_lower_case__startswith=text.lower()) | Q(channel__in=list(channel_names.all_names()), external_id=text)
+        )
+    ),
     search_hint=_("Number of the sale"),
     empty=lists.Empty(
         _("Nothing waits here"),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Sum
+from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -64,7 +65,7 @@ VARIANTS = lists.Listing(
         lists.Column(_("Available"), _quantity("available"), "d", is_number=True),
     ),
     sorts=(
-        lists.Sort("sku", _("By SKU"), ("sku", "id")),
+        lists.Sort("sku", _("By SKU"), ("sku_in_lower_case",)),
         lists.Sort("newest", _("Newest first"), ("-id",)),
     ),
     filters=(
@@ -111,7 +112,8 @@ def _fill_stock(rows: Sequence[Variant]) -> None:
 @needs(Right.SEE_CATALOG)
 def variants(request: PersonRequest) -> HttpResponse:
     """The list."""
-    shown = VARIANTS.show(request, Variant.objects.select_related("product"))
+    rows = Variant.objects.select_related("product").annotate(sku_in_lower_case=Lower("sku"))
+    shown = VARIANTS.show(request, rows)
     return render(request, "variants/list.html", {"list": shown})
 
 

@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from comptoir.kit.money import Unit
@@ -78,9 +78,18 @@ class Variant(models.Model):
                 condition=Q(kind="alias", alias_of__isnull=False) | (~Q(kind="alias") & Q(alias_of__isnull=True)),
                 name="variant_alias_has_master",
             ),
-            models.CheckConstraint(condition=~Q(alias_of=models.F("id")), name="variant_not_its_own_alias"),
+            models.CheckConstraint(condition=~Q(alias_of=F("id")), name="variant_not_its_own_alias"),
         ]
-        indexes = [GinIndex(OpClass(Lower("sku"), name="gin_trgm_ops"), name="variant_sku_search")]
+        # Lists sort by SKU or by id; what is rare among a million has an index of its own for either, the rest is met on the way.
+        indexes = [
+            GinIndex(OpClass(Lower("sku"), name="gin_trgm_ops"), name="variant_sku_search"),
+            models.Index("kind", Lower("sku"), condition=~Q(kind="simple"), name="variant_rare_kind"),
+            models.Index(fields=["kind", "-id"], condition=~Q(kind="simple"), name="variant_rare_kind_newest"),
+            models.Index(Lower("sku"), condition=Q(enabled=False), name="variant_off"),
+            models.Index(fields=["-id"], condition=Q(enabled=False), name="variant_off_newest"),
+            models.Index(Lower("sku"), condition=Q(retired_at__isnull=False), name="variant_retired"),
+            models.Index(fields=["-id"], condition=Q(retired_at__isnull=False), name="variant_retired_newest"),
+        ]
 
 
 class Barcode(models.Model):
@@ -101,7 +110,7 @@ class KitPart(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kit", "part"], name="kit_part_unique"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="kit_part_quantity_positive"),
-            models.CheckConstraint(condition=~Q(kit=models.F("part")), name="kit_not_its_own_part"),
+            models.CheckConstraint(condition=~Q(kit=F("part")), name="kit_not_its_own_part"),
         ]
 
 

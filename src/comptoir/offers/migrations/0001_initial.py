@@ -96,7 +96,10 @@ class Migration(migrations.Migration):
                 (
                     "point",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="offers", to="offers.sellingpoint"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="offers",
+                        to="offers.sellingpoint",
                     ),
                 ),
             ],
@@ -205,10 +208,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="offer",
-            index=models.Index(fields=["variant"], name="offers_offe_variant_b886cb_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="offer",
             index=models.Index(
                 condition=models.Q(("is_active", True), ("is_waiting", True)),
                 fields=["point", "id"],
@@ -218,5 +217,29 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="offer",
             constraint=models.UniqueConstraint(fields=("point", "listing"), name="offer_once"),
+        ),
+        migrations.AddIndex(
+            model_name="offer",
+            index=models.Index(fields=["point", "id"], name="offers_offe_point_i_4c6d04_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="offer",
+            index=models.Index(
+                condition=models.Q(("is_active", True), ("is_waiting", True)),
+                fields=["point", "waiting_since"],
+                name="offer_waiting_since",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="offer",
+            index=models.Index(
+                condition=models.Q(("is_active", True), ("is_waiting", False)),
+                fields=["point", "id"],
+                name="offer_told",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="offer",
+            index=models.Index(condition=models.Q(("is_active", False)), fields=["point", "id"], name="offer_off"),
         ),
     ]

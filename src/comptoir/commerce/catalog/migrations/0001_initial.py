@@ -311,4 +311,45 @@ class Migration(migrations.Migration):
                 fields=("product", "variant", "channel", "field"), name="foreign_value_unique", nulls_distinct=False
             ),
         ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(
+                models.F("kind"),
+                django.db.models.functions.text.Lower("sku"),
+                condition=models.Q(("kind", "simple"), _negated=True),
+                name="variant_rare_kind",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(
+                condition=models.Q(("kind", "simple"), _negated=True),
+                fields=["kind", "-id"],
+                name="variant_rare_kind_newest",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(
+                django.db.models.functions.text.Lower("sku"), condition=models.Q(("enabled", False)), name="variant_off"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(condition=models.Q(("enabled", False)), fields=["-id"], name="variant_off_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(
+                django.db.models.functions.text.Lower("sku"),
+                condition=models.Q(("retired_at__isnull", False)),
+                name="variant_retired",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(
+                condition=models.Q(("retired_at__isnull", False)), fields=["-id"], name="variant_retired_newest"
+            ),
+        ),
     ]

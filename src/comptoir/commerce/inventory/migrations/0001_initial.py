@@ -46,7 +46,10 @@ class Migration(migrations.Migration):
                 (
                     "variant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="backorders", to="catalog.variant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="backorders",
+                        to="catalog.variant",
                     ),
                 ),
             ],
@@ -101,7 +104,10 @@ class Migration(migrations.Migration):
                 (
                     "variant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="reservations", to="catalog.variant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reservations",
+                        to="catalog.variant",
                     ),
                 ),
                 (
@@ -161,7 +167,10 @@ class Migration(migrations.Migration):
                 (
                     "variant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="movements", to="catalog.variant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="movements",
+                        to="catalog.variant",
                     ),
                 ),
                 (
@@ -218,13 +227,19 @@ class Migration(migrations.Migration):
                 (
                     "variant",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="levels", to="catalog.variant"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="levels",
+                        to="catalog.variant",
                     ),
                 ),
                 (
                     "warehouse",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="levels", to="inventory.warehouse"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="levels",
+                        to="inventory.warehouse",
                     ),
                 ),
             ],
@@ -264,7 +279,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["variant"], name="inventory_h_variant_8b27e0_idx"),
                     models.Index(fields=["until"], name="inventory_h_until_5776fe_idx"),
                 ],
                 "constraints": [
@@ -272,5 +286,13 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(condition=models.Q(("quantity__gt", 0)), name="hold_quantity_positive"),
                 ],
             },
+        ),
+        migrations.AddIndex(
+            model_name="level",
+            index=models.Index(fields=["warehouse", "id"], name="inventory_l_warehou_f83313_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="movement",
+            index=models.Index(fields=["reason", "-at", "-id"], name="inventory_m_reason_1acd5b_idx"),
         ),
     ]

@@ -271,4 +271,8 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["order", "id"], name="orders_hist_order_i_868df7_idx")],
             },
         ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(fields=["external_number"], name="orders_orde_externa_2a7023_idx"),
+        ),
     ]

@@ -1,0 +1,178 @@
+"""Every list page with its filters, sorts and searches, the first page, the next and one deep within, and every API list:
+server time, in process, on a shop of 1 M variants and 2 M orders with `--large`, a tenth of it without."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+
+from benchmarks import large_shop
+from benchmarks.harness import Bench, Row, below, say
+from benchmarks.large_shop import Shop
+
+LIMIT = 50.0  # milliseconds
+TIMES = 20
+
+_CHOICES = re.compile(r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', re.DOTALL)
+_VALUES = re.compile(r'<option value="([^"]+)"')
+_NEXT = re.compile(r'<a[^>]* href="(\?[^"]*\bafter=[^"]*)"')
+
+
+def run(bench: Bench) -> list[Row]:
+    """Milliseconds of the slowest twentieth, by group of addresses, and of the worst address."""
+    from comptoir.config import bootstrap
+    from comptoir.kit import clock
+
+    bootstrap.set_up()
+    at = clock.now()
+    variants = bench.variants or bench.size(100_000, 2_000)
+    with psycopg.connect(bench.url, autocommit=True) as connection:
+        shop = large_shop.make(connection, variants, at)
+        [size] = connection.execute("SELECT pg_database_size(current_database()) / 1e9").fetchone() or [0]
+    say(f"    {shop.variants:,} variants, {shop.orders:,} orders, {size:.1f} GB")
+    client = large_shop.sign_in()
+    times = TIMES if not bench.quick else 2
+    slowest: dict[str, dict[str, float]] = {}
+    every: dict[str, list[float]] = {}
+    for group, address in addresses(client, shop, at):
+        took = ask(client, address, times)
+        every.setdefault(group, []).extend(took)
+        slowest.setdefault(group, {})[address] = p95(took)
+        mark = "" if p95(took) < LIMIT else "  <-- over"
+        say(f"    {took[len(took) // 2]:7.1f} {p95(took):7.1f}  {address}{mark}")
+    called = f"{shop.variants:,} variants, {shop.orders:,} orders"
+    rows = [below(f"{group} at {called}, p95", p95(sorted(took)), "ms", LIMIT) for group, took in every.items()]
+    worst, address = max((ms, address) for of_group in slowest.values() for address, ms in of_group.items())
+    return [*rows, below(f"slowest page at {called}, p95: {address}", worst, "ms", LIMIT)]
+
+
+def ask(client: Any, address: str, times: int) -> list[float]:
+    """Milliseconds of each answer, sorted; the first is left out, as it reads what nobody has read for a while."""
+    took = []
+    for number in range(times + 1):
+        start = time.perf_counter()
+        answer = client.get(address)
+        spent = time.perf_counter() - start
+        if answer.status_code not in (200, 302):
+            raise RuntimeError(f"{address} answered {answer.status_code}")
+        if number:
+            took.append(spent * 1000)
+    return sorted(took)
+
+
+def p95(took: Sequence[float]) -> float:
+    """Of sorted figures."""
+    return took[min(len(took) - 1, len(took) * 95 // 100)]
+
+
+def addresses(client: Any, shop: Shop, at: datetime) -> Iterator[tuple[str, str]]:
+    """(group, address) of everything that is asked for."""
+    for address in _lists(shop):
+        yield "lists", address
+        page = client.get(address).content.decode()
+        for name, choices in _CHOICES.findall(page):
+            if name in ("sort", "tab") or f"{name}=" not in address:
+                yield from (("filters and sorts", with_(address, {name: v})) for v in _VALUES.findall(choices))
+        if found := _NEXT.search(page):
+            yield "next and deep pages", with_(address, {}).partition("?")[0] + unescape(found[1])
+    yield from (("next and deep pages", address) for address in _deep(shop, at))
+    yield from (("searches", address) for address in _searches(shop))
+    yield from (("single things", address) for address in _things(client, shop))
+    yield from (("API lists", address) for address in _api(shop, at))
+
+
+def with_(address: str, asked: dict[str, Any]) -> str:
+    """The address with more to ask."""
+    return address + ("&" if "?" in address else "?") + urlencode(asked) if asked else address
+
+
+def _lists(shop: Shop) -> list[str]:
+    tabs = ("prepare", "partial", "backorder", "hold", "changed", "unpaid", "all")
+    return [
+        "/",
+        *(f"/orders/?tab={tab}" for tab in tabs),
+        *(f"/staging/?tab={tab}" for tab in ("repair", "ready", "retry", "accepted", "out")),
+        "/products/",
+        "/inventory/",
+        "/inventory/movements/",
+        "/channels/",
+        *(f"/channels/{code}/{tab}" for code in shop.channels for tab in ("", "offers/")),
+        *(f"/channels/{shop.channels[0]}/{tab}/" for tab in ("flows", "mappings", "preview", "settings")),
+        "/runs/",
+        "/findings/",
+        "/findings/all/",
+        "/frame/bar",
+    ]
+
+
+def _deep(shop: Shop, at: datetime) -> Iterator[str]:
+    from comptoir.kit import paging
+
+    then = (at - timedelta(days=500)).isoformat()
+    placed, by_id = paging.encode([then, shop.orders // 2]), paging.encode([shop.variants // 2])
+    for address in ("/orders/?tab=all", "/orders/?tab=all&status=complete", "/orders/?tab=all&sort=oldest",
+                    "/orders/?tab=prepare", "/staging/?tab=accepted", "/staging/?tab=out", "/inventory/movements/",
+                    "/inventory/movements/?reason=shipment", "/findings/all/"):  # fmt: skip
+        yield with_(address, {"after": placed})
+    for address in ("/products/?sort=newest", "/products/?sort=newest&stock=none", "/inventory/?sort=first",
+                    f"/channels/{shop.channels[0]}/offers/", f"/channels/{shop.channels[0]}/offers/?state=told",
+                    f"/channels/{shop.channels[0]}/preview/", "/runs/"):  # fmt: skip
+        yield with_(address, {"after": by_id})
+    yield with_("/products/?sort=sku", {"after": paging.encode(["lamp", shop.variants // 2])})
+
+
+def _searches(shop: Shop) -> Iterator[str]:
+    middle = f"{shop.variants // 2 + 1:07}"
+    listed = ("/products/", "/inventory/", "/inventory/movements/", f"/channels/{shop.channels[0]}/offers/")
+    for address in listed:
+        for text in (f"mug-{middle[:5]}", "mug", "oak mug", middle, "4000000000004", "nothing so"):
+            yield with_(address, {"q": text})
+    for address in ("/orders/?tab=all", "/orders/?tab=prepare"):
+        for text in ("silva", "anna silva", "buyer77@", str(100000 + shop.orders // 2), "rosa xx", "100"):
+            yield with_(address, {"q": text})
+    for address, texts in (
+        ("/staging/?tab=accepted", ("r00", "rabc12", str(shop.orders))),
+        ("/findings/all/", ("sale:", "sale:77", str(shop.variants // 3))),
+        (f"/channels/{shop.channels[0]}/preview/", ("mug", middle)),
+        ("/search", ("silva", "oak mug", "mug-00", str(100000 + shop.orders // 2), "nothing so")),
+    ):
+        for text in texts:
+            yield with_(address, {"q": text})
+
+
+def _things(client: Any, shop: Shop) -> Iterator[str]:
+    yield f"/orders/{100000 + shop.orders}/"
+    yield f"/orders/{100000 + shop.orders // 2}/"
+    yield "/products/1/"  # popular
+    yield f"/products/{shop.variants // 2 + 1}/"
+    yield "/products/100/"  # a kit
+    yield f"/staging/{shop.orders + 1}/"
+    yield f"/staging/{shop.orders // 2}/"
+    yield "/runs/77/"
+    yield f"/runs/{shop.preview}/"
+
+
+def _api(shop: Shop, at: datetime) -> Iterator[str]:
+    from comptoir.channels.models import Channel
+    from comptoir.kit import paging
+
+    first = Channel.objects.get(code=shop.channels[0]).pk
+    placed = paging.encode([(at - timedelta(days=500)).isoformat(), shop.orders // 2])
+    by_id = paging.encode([shop.variants // 2])
+    for address in (
+        "variants?limit=50", f"variants?after={by_id}", "variants?sku=none", "variants?barcode=4000000000004", "variants?product=7",
+        "levels?limit=50", f"levels?after={by_id}", "levels?warehouse=second", "levels?variant=7", "levels?sku=none",
+        "orders?limit=50", f"orders?after={placed}", "orders?status=processing", "orders?status=cancelled",
+        f"orders?channel={first}", f"orders?channel={first}&status=on_hold", "orders?external_id=77",
+        "findings?limit=50", "findings?open=false", "findings?severity=error", f"findings?channel={first}&severity=info",
+        f"findings?after={placed}", "runs?limit=50", f"runs?channel={first}", "runs?flow=push_stock", "runs?status=failed",
+        "runs?status=running", f"orders/{100000 + shop.orders // 2}", "variants/7",
+    ):  # fmt: skip
+        yield f"/api/v1/{address}"
