@@ -56,6 +56,7 @@ def _prepare() -> None:
     from comptoir.engine import worker
 
     bootstrap.set_up()
+    _small_pages()
     worker.PAUSED = 1  # seconds: a stopped child keeps its rows no longer than a test can wait
     worker.end_paused_transactions()
 
@@ -68,7 +69,6 @@ def _child(order: dict[str, Any]) -> None:
 
     try:
         sys.stdin.close()
-        _small_pages()
         channels.set_up_doors(partial(HttpDoor, allow_private=True))
         if order["armed"]:
             _arm(*order["armed"], order["blow"])
@@ -81,11 +81,12 @@ def _child(order: dict[str, Any]) -> None:
 
 
 def _small_pages() -> None:
-    from comptoir.connectors.prestashop import products, sales
+    from comptoir.connectors.prestashop import connector, products, sales
     from comptoir.connectors.prestashop.stock import PrestaShopLevels
     from comptoir.flows import sales as flow
     from comptoir.staging import accept
 
+    assert connector.connector  # everything that a run needs is imported by now
     products.PAGE = SMALL
     sales.PrestaShopSales.__init__.__kwdefaults__["page"] = SMALL
     PrestaShopLevels.batch_size = SMALL
