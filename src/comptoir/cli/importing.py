@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from comptoir.cli.channels import pair
 from comptoir.cli.manage import out
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
+from comptoir.kit.errors import BadInput
 
 if TYPE_CHECKING:
     from comptoir.flows.imports import Imported
@@ -30,7 +32,7 @@ def sales(given: argparse.Namespace) -> int:
                 given.file,
                 mapped=dict(pair(text, "--map") for text in given.map),
                 timezone=given.timezone,
-                currency=given.currency,
+                currency=_currency(given.currency),
                 actor=SYSTEM,
                 at=clock.now(),
             )
@@ -50,13 +52,19 @@ def products(given: argparse.Namespace) -> int:
             result = imports.import_products(
                 given.file,
                 mapped=dict(pair(text, "--map") for text in given.map),
-                currency=given.currency,
+                currency=_currency(given.currency),
                 actor=SYSTEM,
                 at=clock.now(),
             )
             if given.dry_run or result.faults:
                 transaction.set_rollback(True)
     return _tell(given, result)
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise BadInput("this is no currency", place="--currency", value=text, cure="three letters, such as EUR")
+    return text
 
 
 def _tell(given: argparse.Namespace, result: Imported) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from comptoir import __version__
 from comptoir.kit.errors import ComptoirError
+
+LONGEST_FACT = 160
 
 
 def parser() -> argparse.ArgumentParser:
@@ -139,8 +142,13 @@ def _complain(error: ComptoirError, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": error.code, "text": str(error), **error.facts}, default=str))  # noqa: T201 - the answer
         return
-    details = ", ".join(f"{key}: {item}" for key, item in error.facts.items() if item not in ("", None))
+    details = ", ".join(f"{key}: {_short(item)}" for key, item in error.facts.items() if item not in ("", None))
     print(f"comptoir: {error}" + (f" ({details})" if details else ""), file=sys.stderr)  # noqa: T201
+
+
+def _short(fact: object) -> str:
+    """A fact on one line: some are whole answers of a shop."""
+    return textwrap.shorten(str(fact), LONGEST_FACT, placeholder=" …")
 
 
 if __name__ == "__main__":
