@@ -122,7 +122,16 @@ def tell(
     Fates that concern the whole channel are raised on, after the journal is put right.
     """
     run.stop_if_asked()
-    if effect.must_ask and ask():
+    try:
+        has_it = effect.must_ask and ask()
+    except Refused as error:  # they do not have what it speaks of any more: asking again would keep the others waiting
+        _refused(run, effect, str(error), then)
+        return Fate.REFUSED
+    except NotUnderstood as error:
+        with run.checkpoint():
+            put_off(run, effect, EffectState.CALLED, str(error))
+        raise
+    if has_it:
         _done(run, effect, then, changed=0, unchanged=1)
         return Fate.DONE
     calling(run, effect)
@@ -137,8 +146,10 @@ def tell(
     except Refused as error:
         _refused(run, effect, str(error), then)
         return Fate.REFUSED
-    except NotUnderstood:
-        raise  # they answered, and we cannot say what: it stays called, so that they are asked next time
+    except NotUnderstood as error:
+        with run.checkpoint():  # they answered, and we cannot say what: they are asked next time, after the others
+            put_off(run, effect, EffectState.CALLED, str(error))
+        raise
     except ChannelError as error:
         with run.checkpoint():  # it did not get there
             wait = error.wait if isinstance(error, TryLater) else None
