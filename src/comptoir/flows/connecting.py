@@ -68,6 +68,7 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
         timezone=seen.timezone, currency=seen.currency, version=seen.version, external_identity=_identity(row, seen)
     )
     row.refresh_from_db()
+    before = dict(Seen.objects.filter(channel=row).values_list("content", flat=True).first() or {})
     Seen.objects.update_or_create(channel=row, defaults={"content": to_json(seen), "seen_at": at})
     sql.execute(
         "UPDATE engine_flow SET timezone = %s WHERE channel_id = %s AND timezone = 'UTC'", [seen.timezone, row.pk]
@@ -79,7 +80,12 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
     offers.see(row.pk, "payment", seen.payment_methods, at=at)
     offers.see(row.pk, "status", [Named(external_id=one.external_id, name=one.name) for one in seen.statuses], at=at)
     subject = f"channel:{row.pk}"
-    findings.close(row.pk, [subject], ["right_missing", *seen.warnings], at=at)
+    findings.close(
+        row.pk,
+        [subject, *(f"{subject}:{right}" for right in before.get("missing_rights", ()))],
+        ["right_missing", *before.get("warnings", ())],
+        at=at,
+    )
     findings.report(
         [
             *(

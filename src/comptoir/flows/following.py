@@ -18,11 +18,26 @@ from comptoir.flows.house import HUB
 from comptoir.kit import sql
 
 _SEEN = """
-SELECT s.meaning, s.external_status, s.sale, o.id, o.status, o.is_cancelled_there, o.theirs,
+SELECT s.meaning, s.external_status, s.sale, o.id, o.status, o.is_cancelled_there, o.theirs, o.is_blocked,
        EXISTS (SELECT FROM orders_line l WHERE l.order_id = o.id AND l.shipped > 0)
 FROM staging_stagedsale s JOIN orders_order o ON o.id = s."order"
 WHERE s.id = ANY(%s) ORDER BY o.id
 """
+
+
+#: What the channel's version says; the rest of CURES is said by its status, and a status that says nothing ends none of it.
+_VERSION = {"changed_there", "changed_there_after_leaving"}
+#: What lets preparation wait; gone there, it goes on.
+_BLOCKING = {
+    "changed_there",
+    *(
+        reaction.finding
+        for row in external.TABLE.values()
+        for reaction in row.values()
+        if reaction.effect == external.Effect.BLOCK
+    ),
+}
+_BLOCKED_BY_US = {"changed there", *(f"{meaning.value} there" for meaning in external.Meaning)}
 
 
 def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
@@ -34,7 +49,7 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
         return
     rows = sql.rows(_SEEN, [list(staged)])
     orders.note_external_status({row[3]: row[1] for row in rows}, meanings={row[3]: row[0] for row in rows}, at=run.at)
-    for meaning, _, text, order, status, is_cancelled_there, theirs, has_left in rows:
+    for meaning, _, text, order, status, is_cancelled_there, theirs, is_blocked, has_left in rows:
         sale = json.loads(text)
         standing = external.standing(status, has_left=has_left, is_cancelled_there=is_cancelled_there)
         found: set[str] = set()
@@ -44,12 +59,37 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
             for finding in orders.compare(order, sale, at=run.at, actor=run.actor):
                 run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
                 found.add(finding.code)
-        run.resolved([f"order:{order}"], codes=sorted(set(external.CURES) - found))
+        says_nothing = meaning == external.Meaning.UNKNOWN
+        run.resolved([f"order:{order}"], codes=sorted((_VERSION if says_nothing else set(external.CURES)) - found))
+        if is_blocked and not says_nothing and not found & _BLOCKING and _why_blocked(order) in _BLOCKED_BY_US:
+            orders.unblock(order, reason="over there", at=run.at, actor=run.actor)
+
+
+def _why_blocked(order: int) -> str:
+    return str(
+        sql.value(
+            "SELECT reason FROM orders_history WHERE order_id = %s AND what = 'blocked' ORDER BY id DESC LIMIT 1",
+            [order],
+        )
+    )
+
+
+def _was_told(channel: int, order: int) -> bool:
+    """Whether our cancellation of this order has been told there, or refused: it is not told twice."""
+    return bool(
+        sql.value(
+            "SELECT EXISTS (SELECT FROM engine_effect WHERE channel_id = %s AND kind = 'cancel' AND key = %s"
+            " AND state NOT IN ('wanted', 'called'))",
+            [channel, f"order:{order}"],
+        )
+    )
 
 
 def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: str) -> set[str]:
     sale = sale_from_text(text)
     can_tell = channel.kind != HUB and "cancelling" in registry.find(channel.kind).abilities
+    if can_tell and meaning != external.Meaning.CANCELLED:
+        can_tell = not _was_told(channel.pk, order)  # it knows and sells it all the same: a person must
     followed = shipments.follow(order, meaning, tracking=sale.tracking, can_tell=can_tell, at=run.at, actor=run.actor)
     if followed.tells:
         effects.want(

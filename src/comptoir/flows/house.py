@@ -37,7 +37,7 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "channels": books.check_books,
 }
 
-KINDS = ("check_books", "expire_holds", "spread_changes", "forget_deliveries")
+KINDS = ("check_books", "expire_holds", "spread_changes", "forget_deliveries", "accept_sales")
 
 
 def ensure_hub(*, at: datetime) -> Channel:

@@ -194,11 +194,7 @@ def _set_suspicious_aside(run: RunContext, channel: int) -> None:
     """Levels that would go to zero, or rise from it, although neither the ledger nor a promise says why, wait for a
     person when they are more than a share of the channel."""
     subject = f"channel:{channel}"
-    total, approved = sql.rows(
-        "SELECT count(o.id) FILTER (WHERE o.is_active), max(p.approved_share_until) FROM offers_sellingpoint p"
-        " LEFT JOIN offers_offer o ON o.point_id = p.id WHERE p.channel_id = %s",
-        [channel],
-    )[0]
+    approved = sql.value("SELECT max(approved_share_until) FROM offers_sellingpoint WHERE channel_id = %s", [channel])
     if approved is not None and approved > run.at:
         return
     suspicious: list[int] = []
@@ -216,12 +212,35 @@ def _set_suspicious_aside(run: RunContext, channel: int) -> None:
             )
         ]
     with run.checkpoint():
+        total = _active(channel) if len(suspicious) >= FEWEST_SUSPICIOUS else 0
         if len(suspicious) < FEWEST_SUSPICIOUS or len(suspicious) <= MOST_SHARE * total:
-            run.resolved([subject], codes=("suspicious_levels",))
+            if not _are_aside(channel, run):
+                run.resolved([subject], codes=("suspicious_levels",))
             return
         sql.execute("UPDATE offers_offer SET not_before = %s WHERE id = ANY(%s)", [run.at + LOOK_AGAIN, suspicious])
         run.count(seen=len(suspicious), parked=len(suspicious))
         run.found("suspicious_levels", subject, Severity.ERROR, levels=len(suspicious), of=total, share=str(MOST_SHARE))
+
+
+def _active(channel: int) -> int:
+    return int(
+        sql.value(
+            "SELECT count(*) FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id"
+            " WHERE p.channel_id = %s AND o.is_active",
+            [channel],
+        )
+    )
+
+
+def _are_aside(channel: int, run: RunContext) -> bool:
+    """Whether levels still wait for a person: they are not among those looked at until their hour is over."""
+    return bool(
+        sql.value(
+            "SELECT EXISTS (SELECT FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id"
+            " WHERE p.channel_id = %s AND o.is_waiting AND o.is_active AND o.refusals = 0 AND o.not_before > %s)",
+            [channel, run.at],
+        )
+    )
 
 
 def approve_suspicious(channel: int, *, until: timedelta = LOOK_AGAIN) -> None:
@@ -241,9 +260,12 @@ def approve_suspicious(channel: int, *, until: timedelta = LOOK_AGAIN) -> None:
 
 
 def with_marks_nobody_drains(channels: Sequence[int]) -> set[int]:
-    """The hub's own channel while marks wait and no channel that would drain them may be written to."""
+    """The hub's own channel while marks wait and no channel would drain them: none may be written to, or those that may
+    do not let us in or have their push switched off."""
     if queries.has_marks() and not sql.value(
-        "SELECT EXISTS (SELECT FROM channels_channel WHERE mode = 'production' AND NOT writes_paused AND archived_at IS NULL)"
+        "SELECT EXISTS (SELECT FROM channels_channel c JOIN engine_flow f ON f.channel_id = c.id AND f.kind = 'push_stock'"
+        " WHERE c.mode = 'production' AND NOT c.writes_paused AND c.archived_at IS NULL AND c.health <> 'locked_out'"
+        " AND f.enabled)"
     ):
         return set(channels)
     return set()

@@ -10,7 +10,7 @@ import msgspec
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
-from comptoir.channels.errors import Missing
+from comptoir.channels.errors import NotUnderstood, Refused
 from comptoir.channels.models import Channel
 from comptoir.channels.records import Listing, Page, Product
 from comptoir.commerce.catalog import actions as catalog
@@ -97,7 +97,7 @@ def pull_images(run: RunContext, channel: OpenChannel | None) -> None:
             try:
                 content, kind = channel.client.products.image(ref)
                 fetched.append((row, ref, content, kind))
-            except Missing as error:
+            except (Refused, NotUnderstood) as error:  # of this one: the others go on
                 fetched.append((row, ref, None, str(error)))
         with run.checkpoint():
             for row, ref, picture, told in fetched:

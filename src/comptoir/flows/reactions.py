@@ -27,6 +27,8 @@ def set_up() -> None:
     for name in STOCK_EVENTS:
         on(name, tell_levels)
         on(name, report_shortages)
+        on(name, end_shortages)
+    on(orders.MOVED, end_promises)
     on(catalog.COMPOSED, tell_composed)
     on(shipments.SHIPPED, want_tracking)
     on(shipments.TRACKING_CHANGED, want_new_tracking)
@@ -68,6 +70,27 @@ def report_shortages(happened: Happened) -> None:
         for variant, warehouse, quantity, reference in happened.facts.get("gaps", ())
     ]  # fmt: skip
     findings.report(reports, at=happened.at)
+
+
+def end_shortages(happened: Happened) -> None:
+    """Whoever had lost what was promised has it again; what was counted is known."""
+    facts = happened.facts
+    if served := {row[1] for row in facts.get("filled", ())}:
+        waiting = sql.rows('SELECT DISTINCT "order" FROM inventory_backorder WHERE "order" = ANY(%s)', [sorted(served)])
+        served -= {row[0] for row in waiting}
+        findings.close(None, [f"order:{order}" for order in sorted(served)], ["promise_taken_back"], at=happened.at)
+    if happened.name == inventory.COUNTED and not facts.get("gaps"):
+        counted = sql.rows(
+            "SELECT DISTINCT variant_id FROM inventory_tally WHERE reference = ANY(%s) ORDER BY 1",
+            [facts["references"]],
+        )
+        findings.close(None, [f"variant:{row[0]}" for row in counted], ["units_out_of_nowhere"], at=happened.at)
+
+
+def end_promises(happened: Happened) -> None:
+    """An order that is over was promised nothing."""
+    if happened.facts["after"] in ("complete", "cancelled"):
+        findings.close(None, [f"order:{happened.facts['order']}"], ["promise_taken_back"], at=happened.at)
 
 
 def want_tracking(happened: Happened) -> None:

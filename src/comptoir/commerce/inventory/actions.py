@@ -250,7 +250,8 @@ def _finish(
         taken_back=page.outcome_taken_back(),
         gaps=tuple(page.gaps),
     )
-    _conclude(page, event, {"references": list(outcome.booked)}, at=at, actor=actor)
+    counted = [reference for reference, *_ in page.tallies]  # a count that agrees books nothing, and has happened
+    _conclude(page, event, {"references": counted or list(outcome.booked)}, at=at, actor=actor)
     return outcome
 
 

@@ -1,0 +1,198 @@
+"""Whatever is open ends: findings, blocks, rows that were repaired, promises that nobody can keep."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from shop_world import World, connect
+
+from comptoir.channels.models import Channel, Health
+from comptoir.commerce.catalog.models import ProductImage, Variant
+from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.inventory.models import Mark
+from comptoir.commerce.inventory.records import Count, Fact, Receipt
+from comptoir.commerce.orders import actions as orders
+from comptoir.commerce.orders.models import Order
+from comptoir.commerce.shipments import actions as shipments
+from comptoir.connectors.prestashop.simulator import PrestaShopSimulator
+from comptoir.engine.models import Effect, Finding
+from comptoir.flows import connecting, imports
+from comptoir.kit import clock
+from comptoir.kit.actor import SYSTEM
+from comptoir.offers.models import Offer, SellingPoint
+from comptoir.staging import actions as staging
+from comptoir.staging.models import StagedSale
+
+
+@pytest.fixture
+def empty(db: None, doors: dict[str, PrestaShopSimulator], manual_clock: clock.ManualClock) -> World:
+    doors["shop.test"] = PrestaShopSimulator(version="8.2", world="empty", timezone="Europe/Paris")
+    return connect(doors["shop.test"], manual_clock)
+
+
+@pytest.fixture
+def shop(empty: World) -> World:
+    """Live, with ten cups."""
+    empty.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=10)
+    count_and_go_live(empty)
+    return empty
+
+
+def count_and_go_live(world: World) -> None:
+    world.run("pull_products")
+    world.run("pull_stock_once")
+    world.drain()
+    world.go_live()
+    world.drain()
+
+
+def later(world: World) -> None:
+    world.pass_time(minutes=5)
+    world.drain()
+
+
+def sold(world: World, quantity: int = 2) -> tuple[int, Order]:
+    there = world.shop.state.place_order([(1, 0, quantity)])
+    later(world)
+    return there, Order.objects.get(external_id=str(there))
+
+
+def open_codes(**which: object) -> set[str]:
+    return set(Finding.objects.filter(closed_at__isnull=True, **which).values_list("code", flat=True))
+
+
+def test_an_order_that_is_well_again_at_its_shop_waits_no_more(shop: World) -> None:
+    there, order = sold(shop)
+    shop.shop.state.change_state(there, "PS_OS_REFUND")
+    later(shop)
+    order.refresh_from_db()
+    assert (order.is_blocked, open_codes()) == (True, {"refunded_there"})
+    shop.shop.state.change_state(there, "PS_OS_PAYMENT")
+    later(shop)
+    order.refresh_from_db()
+    assert (order.is_blocked, open_codes()) == (False, set())
+
+
+def test_what_a_person_blocked_is_not_let_go_by_the_shop(shop: World) -> None:
+    there, order = sold(shop)
+    orders.block(order.pk, reason="ask the customer", at=shop.at, actor=SYSTEM)
+    shop.shop.state.change_state(there, "PS_OS_PREPARATION")
+    later(shop)
+    order.refresh_from_db()
+    assert order.is_blocked
+
+
+def test_a_cancellation_that_the_shop_took_back_is_for_a_person(shop: World) -> None:
+    there, order = sold(shop)
+    orders.cancel(order.pk, reason="no", at=shop.at, actor=SYSTEM)
+    later(shop)
+    assert Effect.objects.get(kind="cancel").state == "done"
+    shop.shop.state.change_state(there, "PS_OS_PAYMENT")
+    later(shop)
+    assert Finding.objects.get(code="cancelled_here_only", closed_at__isnull=True).severity == "error"
+
+
+def test_a_lost_promise_is_over_when_it_is_kept_or_nobody_waits(shop: World) -> None:
+    cup = Variant.objects.get()
+    main = inventory.default_warehouse().pk
+    _, first = sold(shop)
+    _, second = sold(shop)
+    inventory.adjust([Fact(cup.pk, main, Decimal(-10), "adjustment", "broken")], at=shop.at, actor=SYSTEM)
+    assert Finding.objects.filter(code="promise_taken_back", closed_at__isnull=True).count() == 2
+    inventory.receive([Receipt(cup.pk, main, Decimal(1), "r1")], at=shop.at, actor=SYSTEM)
+    assert Finding.objects.filter(code="promise_taken_back", closed_at__isnull=True).count() == 2
+    inventory.receive([Receipt(cup.pk, main, Decimal(1), "r2")], at=shop.at, actor=SYSTEM)
+    assert Finding.objects.get(code="promise_taken_back", closed_at__isnull=True).subject == f"order:{second.pk}"
+    orders.cancel(second.pk, reason="no", at=shop.at, actor=SYSTEM)
+    assert "promise_taken_back" not in open_codes()
+    assert first.pk != second.pk
+
+
+def test_units_out_of_nowhere_are_explained_by_a_count(shop: World) -> None:
+    cup = Variant.objects.get()
+    main = inventory.default_warehouse().pk
+    inventory.adjust([Fact(cup.pk, main, Decimal(-12), "adjustment", "gone")], at=shop.at, actor=SYSTEM)
+    assert "units_out_of_nowhere" in open_codes()
+    inventory.count([Count(cup.pk, main, Decimal(0), "shelf")], at=shop.at, actor=SYSTEM)
+    assert "units_out_of_nowhere" not in open_codes()
+
+
+def test_a_right_that_was_given_and_a_warning_that_is_over_are_no_findings(empty: World) -> None:
+    seen = connecting.ask_around(empty.channel)
+    lacking = msgspec.structs.replace(seen, missing_rights=("order_histories: POST",), warnings=("version_hidden",))
+    connecting.keep_surroundings(empty.channel, lacking, actor=SYSTEM, at=empty.at)
+    assert {"right_missing", "version_hidden"} <= open_codes()
+    connecting.keep_surroundings(empty.channel, seen, actor=SYSTEM, at=empty.at)
+    assert not {"right_missing", "version_hidden"} & open_codes()
+
+
+def test_a_sale_of_a_file_is_accepted_when_it_was_repaired(empty: World, tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text("order,date,sku,quantity,price\n1,2026-01-04,NEW,2,1\n")
+    imports.import_sales(file, mapped={}, timezone="UTC", currency="EUR", actor=SYSTEM, at=empty.at)
+    row = StagedSale.objects.get(state="repair")
+    empty.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=10)
+    empty.run("pull_products")
+    cup = Variant.objects.get()
+    staging.map_line(row.pk, row.anomalies[0]["line"], cup.pk, actor=SYSTEM, at=empty.at)
+    empty.drain()
+    row.refresh_from_db()
+    assert row.state == "accepted"
+
+
+def test_levels_set_aside_stay_an_error_while_others_go_out(empty: World) -> None:
+    for number in range(40):
+        empty.shop.state.add_product(f"Cup {number}", reference=f"CUP{number}", price="5.00", quantity=5)
+    count_and_go_live(empty)
+    aside, others = list(Offer.objects.order_by("id"))[:12], list(Offer.objects.order_by("id"))[12:28]
+    SellingPoint.objects.update(buffer=5)  # nobody sold these, and each would become 0
+    Offer.objects.filter(pk__in=[one.pk for one in aside]).update(is_waiting=True)
+    empty.run("push_stock")
+    assert "suspicious_levels" in open_codes()
+    SellingPoint.objects.update(buffer=0)
+    Offer.objects.filter(pk__in=[one.pk for one in others]).update(is_waiting=True, told=4)
+    empty.pass_time(minutes=1)
+    empty.run("push_stock")
+    assert "suspicious_levels" in open_codes()
+    empty.pass_time(hours=1)
+    Offer.objects.filter(pk__in=[one.pk for one in others]).update(is_waiting=True, told=4)
+    empty.run("push_stock")
+    assert "suspicious_levels" not in open_codes()
+
+
+def test_marks_are_spread_while_the_only_shop_does_not_let_us_in(shop: World) -> None:
+    Channel.objects.filter(pk=shop.channel.pk).update(health=Health.LOCKED_OUT)
+    cup = Variant.objects.get()
+    inventory.receive([Receipt(cup.pk, inventory.default_warehouse().pk, Decimal(1), "r1")], at=shop.at, actor=SYSTEM)
+    assert Mark.objects.exists()
+    shop.drain()
+    assert not Mark.objects.exists()
+    assert Offer.objects.get().is_waiting
+
+
+def test_a_parcel_of_an_order_that_the_shop_has_lost_keeps_no_other_waiting(shop: World) -> None:
+    lost, first = sold(shop)
+    _, second = sold(shop)
+    for order in (first, second):
+        shipments.ship(order.pk, key=f"k{order.pk}", tracking="T1", at=shop.at, actor=SYSTEM)
+    Effect.objects.filter(subject=f"order:{first.pk}").update(state="called", calls=1)  # its answer was lost
+    shop.shop.state.store.execute("DELETE FROM orders WHERE id = ?", (lost,))
+    shop.pass_time(seconds=1)
+    shop.drain("push_tracking")
+    states = dict(Effect.objects.filter(kind="tracking").values_list("subject", "state"))
+    assert states == {f"order:{first.pk}": "refused", f"order:{second.pk}": "done"}
+    assert "tracking_refused" in open_codes()
+
+
+def test_a_picture_that_is_too_large_keeps_no_other_waiting(empty: World) -> None:
+    product = empty.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=1)
+    for _ in range(2):
+        empty.shop.state.add_image(product)
+    empty.run("pull_products")
+    empty.shop.faults.add("huge", path=f"*/images/products/{product}/1", times=None, size=60 * 1024 * 1024)
+    empty.run("pull_images")
+    assert Finding.objects.filter(code="image_missing", closed_at__isnull=True).count() == 1
+    assert ProductImage.objects.filter(image__isnull=False).count() == 1
