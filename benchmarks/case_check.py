@@ -1,0 +1,124 @@
+"""Stock check: every figure of a channel that answers at once, held against the level of that instant; beside one SQL join
+over the same figures, put into a table beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from benchmarks.case_push import MANY, Nothing
+from benchmarks.harness import Bench, Row, seconds, within
+from comptoir.channels.connector import Connector, OpenedClient
+from comptoir.channels.records import Page, StockFigure
+from comptoir.kit import clock, ids
+from comptoir.kit.actor import SYSTEM
+
+PAGE = 1_000  # figures, as PrestaShop's webservice gives them
+WRONG = 10  # figures that differ
+
+JOIN = """
+SELECT f.listing, f.quantity, l.on_hand - l.reserved - l.held FROM measured_figure f
+JOIN offers_sellingpoint p ON p.channel_id = %s AND p.external_id = f.point
+JOIN offers_offer o ON o.point_id = p.id AND o.listing = f.listing AND o.is_active
+JOIN offers_pointwarehouse w ON w.point_id = p.id
+JOIN inventory_level l ON l.variant_id = o.variant_id AND l.warehouse_id = w.warehouse_id
+WHERE f.quantity <> greatest(l.on_hand - l.reserved - l.held - p.buffer, p.minimum, 0)
+"""
+
+
+class Source:
+    """The figures as a shop gives them, made up as they are asked for."""
+
+    def __init__(self, figures: Sequence[tuple[str, Decimal]]) -> None:
+        self._figures = figures
+        self._by_ref = dict(figures)
+
+    def figures(self, cursor: Mapping[str, object]) -> Iterator[Page[StockFigure]]:
+        for start in range(int(str(cursor.get("from", 0))), len(self._figures), PAGE):
+            items = [_figure(listing, quantity) for listing, quantity in self._figures[start : start + PAGE]]
+            yield Page(items=items, cursor={"from": start + PAGE}, seen=tuple(one.ref for one in items))
+
+    def fetch(self, refs: Sequence[str]) -> Page[StockFigure]:
+        return Page(items=[_figure(ref, self._by_ref[ref]) for ref in refs], cursor={}, seen=tuple(refs))
+
+
+def _figure(listing: str, quantity: Decimal) -> StockFigure:
+    return StockFigure(listing=listing, selling_point="1", quantity=quantity, ref=listing)
+
+
+def run(bench: Bench) -> list[Row]:
+    """Seconds for all figures."""
+    from comptoir import connectors
+    from comptoir.channels import registry
+    from comptoir.channels.models import Channel, Mode
+    from comptoir.commerce.inventory import actions as inventory
+    from comptoir.config import bootstrap
+    from comptoir.engine import flow as flows
+    from comptoir.engine import runs
+    from comptoir.engine.models import Finding, RunStatus, Trigger
+    from comptoir.offers.models import PointWarehouse, SellingPoint
+
+    bootstrap.set_up()
+    sources: list[Source] = []
+
+    def connect(config: Mapping[str, Any], door: Any) -> OpenedClient:
+        return OpenedClient(probe=sources[0], stock=sources[0])  # type: ignore[arg-type]  # nobody looks around here
+
+    card = Connector(
+        kind="counted", title="Counted", fields=(), connect=connect, config=Nothing, abilities=frozenset({"stock"})
+    )
+    registry.set_up(lambda kind: card if kind == card.kind else None, lambda: (card.kind,))
+    at = clock.now()
+    count = bench.variants or bench.size(100_000, 2_000)
+    channel = Channel.objects.create(
+        name="Counted", code="counted", kind=card.kind, mode=Mode.PRODUCTION, webhook_token=ids.token(), created_at=at
+    )
+    point = SellingPoint.objects.create(
+        channel=channel, external_id="1", name="Shop", figure="sellable", stock_initialised_at=at
+    )
+    warehouse = inventory.default_warehouse()
+    PointWarehouse.objects.create(point=point, warehouse=warehouse)
+    (flow,) = flows.ensure_flows(channel.pk, ["check_stock"])
+
+    def check() -> float:
+        took = seconds(lambda: _check(flow.pk))
+        found = Finding.objects.filter(channel=channel, code="stock_differs", closed_at=None).count()
+        if found != WRONG:
+            raise RuntimeError(f"{found} differences were found, not {WRONG}")
+        return took
+
+    def _check(of: int) -> None:
+        if runs.execute(runs.request(of, Trigger.PERSON, SYSTEM, at=clock.now()), "bench") != RunStatus.DONE:
+            raise RuntimeError("the check did not come to its end")
+
+    def join() -> float:
+        differ: list[Any] = []
+        took = seconds(lambda: differ.extend(connection.execute(JOIN, [channel.pk])))
+        if len(differ) != WRONG:
+            raise RuntimeError(f"the join found {len(differ)} differences, not {WRONG}")
+        return took
+
+    with psycopg.connect(bench.url, autocommit=True) as connection:
+        connection.execute(MANY, {"count": count, "warehouse": warehouse.pk, "point": point.pk})
+        connection.execute(
+            "UPDATE offers_offer o SET told = l.on_hand, is_waiting = false FROM inventory_level l"
+            " WHERE o.point_id = %s AND l.variant_id = o.variant_id AND l.warehouse_id = %s",
+            [point.pk, warehouse.pk],
+        )
+        connection.execute(
+            "CREATE TABLE measured_figure AS SELECT o.listing, '1'::text AS point,"
+            " CASE WHEN row_number() OVER (ORDER BY o.id) <= %s THEN o.told + 1 ELSE o.told END AS quantity"
+            " FROM offers_offer o WHERE o.point_id = %s",
+            [WRONG, point.pk],
+        )
+        connection.execute("VACUUM ANALYZE")
+        sources.append(Source(connection.execute("SELECT listing, quantity FROM measured_figure").fetchall()))
+        try:
+            ours, limit = bench.rounds(check, join)
+        finally:
+            connection.execute("DROP TABLE measured_figure")
+            registry.set_up(connectors.find, connectors.kinds)
+    return [within(f"stock check, {count:,} offers", ours, limit, "s", 3)]
