@@ -68,7 +68,7 @@ subtracted AS (
     FROM wanted w
     JOIN orders_order o ON o.selling_point = w.point_id AND NOT o.is_history AND o.status <> 'cancelled'
         AND o.meaning_there NOT IN ('shipped', 'cancelled', 'refunded')
-    JOIN orders_line l ON l.order_id = o.id AND l.listing = w.listing AND l.kind IN ('goods', 'kit')
+    JOIN orders_line l ON l.order_id = o.id AND l.variant_id = w.stocked AND l.listing = w.listing AND l.kind IN ('goods', 'kit')
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(parcel.untold), 0) AS untold,
                floor(min((part.shipped - parcel.untold) * l.quantity / part.quantity)) AS kits
