@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -148,44 +149,51 @@ class RetailShop:
         return known
 
     def _refund(self, event: records.Refund) -> None:
-        """A credit slip; goods that were sold dearer are taken where no line of the same price is left."""
+        """A credit slip for the lines of one order; carriage that the shop billed as such is paid back as such."""
         order = self._orders[event.origin]
-        left = {
-            row["id"]: row["product_quantity"] - row["product_quantity_refunded"] for row in self._shop.details(order)
-        }
-        about = {
-            row["id"]: (row["product_reference"].upper(), Decimal(row["unit_price_tax_incl"]))
-            for row in self._shop.details(order)
-        }
+        sold = [_Sold.of(row) for row in self._shop.details(order)]
         slip: Counter[int] = Counter()
         carriage = Decimal(0)
         for line in event.lines:
-            same = [one for one in left if about[one] == (line.code.upper(), line.unit_price) and left[one]]
-            dearer = [
-                one
-                for one in left
-                if about[one][0] == line.code.upper() and about[one][1] > line.unit_price and left[one]
-            ]
-            if line.kind is Kind.POSTAGE and not same:
+            of_code = [one for one in sold if one.code == line.code.upper()]
+            if line.kind is Kind.POSTAGE and not of_code:
                 carriage += line.quantity * line.unit_price
                 continue
-            wanted = line.quantity
-            for candidates in (same, dearer):
-                fitting = [one for one in candidates if left[one] == wanted] or [
-                    one for one in candidates if left[one] > wanted
-                ]
-                if not fitting and sum(left[one] for one in candidates) >= wanted:
-                    fitting = candidates
-                for one in fitting:
-                    units = min(left[one], wanted)
-                    slip[one] += units
-                    left[one] -= units
-                    wanted -= units
-                    if not wanted:
-                        break
-                if fitting:
-                    break
-            if wanted:
-                raise LookupError(f"{event.reference} pays back {wanted} {line.code} more than {event.origin} has left")
+            for detail, units in _take_back(of_code, line):
+                slip[detail] += units
         self._shop.refund_lines(order, slip, shipping=carriage)
         self.refunded_units += slip.total()
+
+
+@dataclass(slots=True)
+class _Sold:
+    """A line of an order in the shop, and the units of it that were not paid back yet."""
+
+    detail: int
+    code: str
+    price: Decimal
+    left: int
+
+    @staticmethod
+    def of(row: dict[str, Any]) -> _Sold:
+        left = row["product_quantity"] - row["product_quantity_refunded"]
+        return _Sold(row["id"], row["product_reference"].upper(), Decimal(row["unit_price_tax_incl"]), left)
+
+
+def _take_back(sold: Sequence[_Sold], line: records.Line) -> Iterator[tuple[int, int]]:
+    """The lines that a credited one is taken from: of its price, else dearer ones, else whatever of the code is left."""
+    same = [one for one in sold if one.price == line.unit_price]
+    dearer = [one for one in sold if one.price > line.unit_price]
+    wanted = line.quantity
+    for candidates in (same, dearer, sold):
+        if sum(one.left for one in candidates) < wanted:
+            continue
+        # One line with exactly as many units is the likeliest; then one with more; then several.
+        for one in sorted(candidates, key=lambda one: (one.left != wanted, one.left < wanted)):
+            units = min(one.left, wanted)
+            if units:
+                one.left -= units
+                wanted -= units
+                yield one.detail, units
+        return
+    raise LookupError(f"{line.quantity} {line.code} are paid back, but fewer are left")
