@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -111,16 +112,14 @@ def test_a_preview_says_what_would_be_sent_and_live_sends_just_that(hub: Hub, co
     assert command("channels", "live", shop, "--despite-errors").out == f"{shop} is in production.\n"
     assert command("flows", "run", shop, "push_stock").code == 0
     assert command("flows", "preview", shop, "push_stock", "--json").json["plan"] == []
-    (sku,) = next(iter(hub.rows("SELECT sku FROM catalog_variant v JOIN inventory_level l ON l.variant_id = v.id"
-                                " JOIN offers_offer o ON o.variant_id = v.id WHERE l.on_hand > 3 ORDER BY v.id LIMIT 1")))  # fmt: skip
     writes = len(hub.shop.counters.log)
-    hub.rows(
-        "UPDATE offers_offer SET buffer = 1, is_waiting = true WHERE variant_id = (SELECT id FROM catalog_variant WHERE sku = %s)",
-        sku,
+    # What we believe to have told is wrong by one, so there is one level to tell.
+    ((told,),) = hub.rows(
+        "UPDATE offers_offer SET told = told + 1, is_waiting = true"
+        " WHERE id = (SELECT min(id) FROM offers_offer WHERE told > 3 AND is_active) RETURNING told"
     )
     plan = command("flows", "preview", shop, "push_stock", "--json").json["plan"]
-    assert len(plan) == 1
-    assert sku in plan[0]["label"]
+    assert [(Decimal(one["old"]), Decimal(one["new"])) for one in plan] == [(told, told - 1)]
     assert f"{plan[0]['label']}: " in command("flows", "preview", shop, "push_stock").out
     assert len(hub.shop.counters.log) == writes
 
