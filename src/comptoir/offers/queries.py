@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from comptoir.channels.records import StockFigure
 from comptoir.kit import sql
 
 # Level told = Σ over the point's warehouses of (on hand − reserved − held) − buffer, at least 0, within minimum and
@@ -15,15 +16,15 @@ from comptoir.kit import sql
 # It subtracts by listing, also where two of them are one variant here, until it is told of the parcel; where the answer to
 # that was lost it may know already, so those units are not counted: rather too few on sale than too many.
 # A kit counts per warehouse, then summed, unless its parts may be mixed. An alias has its master's stock.
-_LEVELS = """
-WITH wanted AS (
+_COMPUTED = """
+wanted AS (
     SELECT o.id, o.point_id, o.variant_id, o.listing, o.ref, o.told, o.touched, o.refusals, o.staged_units,
            p.external_id AS point, p.figure, p.buffer, p.minimum, p.maximum, m.kind, m.mixes_warehouses, m.id AS stocked
     FROM offers_offer o
     JOIN offers_sellingpoint p ON p.id = o.point_id
     JOIN catalog_variant v ON v.id = o.variant_id
     JOIN catalog_variant m ON m.id = coalesce(v.alias_of_id, v.id)
-    WHERE o.id = ANY(%(offers)s)
+    WHERE o.id {which}
 ),
 part AS (
     SELECT id, point_id, stocked AS variant_id, 1::numeric AS quantity FROM wanted WHERE kind <> 'kit'
@@ -85,14 +86,35 @@ subtracted AS (
     ) gone
     WHERE w.figure = 'physical'
     GROUP BY w.id
+),
+computed AS (
+    SELECT w.id, w.listing, w.ref, w.point, w.variant_id, w.told, w.touched,
+           least(greatest(coalesce(simple.units, kit.units, 0) - w.buffer, w.minimum, 0), coalesce(w.maximum, 'Infinity'))
+           + CASE WHEN w.figure = 'physical' THEN coalesce(subtracted.units, 0) + w.staged_units ELSE 0 END AS level,
+           w.refusals
+    FROM wanted w
+    LEFT JOIN simple USING (id) LEFT JOIN kit USING (id) LEFT JOIN subtracted USING (id)
 )
-SELECT w.id, w.listing, w.ref, w.point, w.variant_id, w.told, w.touched,
-       least(greatest(coalesce(simple.units, kit.units, 0) - w.buffer, w.minimum, 0), coalesce(w.maximum, 'Infinity'))
-       + CASE WHEN w.figure = 'physical' THEN coalesce(subtracted.units, 0) + w.staged_units ELSE 0 END AS level,
-       w.refusals
-FROM wanted w
-LEFT JOIN simple USING (id) LEFT JOIN kit USING (id) LEFT JOIN subtracted USING (id)
-ORDER BY w.id
+"""
+_LEVELS = f"WITH {_COMPUTED.replace('{which}', '= ANY(%(offers)s)')} SELECT * FROM computed ORDER BY id"
+
+# Which of the loaded figures want a look: the level differs, the row is written by another ref, or nothing is told there.
+_DIFFERING = f"""
+WITH found AS MATERIALIZED (
+    SELECT f.place, f.quantity, f.ref, o.id AS offer, o.ref AS known_ref,
+           coalesce(o.is_active AND NOT o.owns_stock AND NOT (o.is_waiting AND o.told IS NULL AND o.refusals > 0), false)
+               AS is_told
+    FROM offers_figure_read f
+    LEFT JOIN (
+        SELECT o.*, p.external_id AS point, p.owns_stock FROM offers_offer o
+        JOIN offers_sellingpoint p ON p.id = o.point_id WHERE p.channel_id = %(channel)s
+    ) o ON o.point = f.point AND o.listing = f.listing
+),
+{_COMPUTED.replace("{which}", "IN (SELECT offer FROM found WHERE is_told)")}
+SELECT found.place, found.is_told, coalesce(found.known_ref <> found.ref, false), computed.level
+FROM found LEFT JOIN computed ON computed.id = found.offer
+WHERE NOT found.is_told OR computed.level <> found.quantity OR found.known_ref <> found.ref
+ORDER BY found.place
 """
 
 
@@ -114,6 +136,36 @@ class Level:
 def levels(offers: Sequence[int]) -> list[Level]:
     """The level of each offer at this moment, in one statement, by id."""
     return [Level(*row) for row in sql.rows(_LEVELS, {"offers": list(offers)})]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What became of figures that were held against our levels; the others agree."""
+
+    differing: list[tuple[StockFigure, Decimal]]  # with the level that we would tell
+    untold: list[StockFigure]  # nothing is told there, or it was refused and waits
+    moved: list[StockFigure]  # written by another ref than we knew
+
+
+def compare(channel: int, figures: Sequence[StockFigure]) -> Compared:
+    """Hold figures read at a channel against the levels of this moment, however many, in one statement; wants an open
+    transaction."""
+    sql.load(
+        "offers_figure_read",
+        ("place", "listing", "point", "ref", "quantity"),
+        ((place, one.listing, one.selling_point, one.ref, one.quantity) for place, one in enumerate(figures)),
+        types=("int4", "text", "text", "text", "numeric"),
+    )
+    differing, untold, moved = [], [], []
+    for place, is_told, is_moved, level in sql.rows(_DIFFERING, {"channel": channel}):
+        figure = figures[place]
+        if not is_told:
+            untold.append(figure)
+        elif level != figure.quantity:
+            differing.append((figure, level))
+        if is_moved:
+            moved.append(figure)
+    return Compared(differing, untold, moved)
 
 
 def waiting_ids(channel: int, *, after: int, size: int, at: datetime) -> list[int]:
