@@ -20,6 +20,7 @@ from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 from comptoir.offers import actions as offers
 from comptoir.offers.models import Offer
+from comptoir.staging import actions as staging
 from comptoir.staging.models import StagedSale
 
 
@@ -220,3 +221,36 @@ def test_an_abandoned_sale_is_looked_at_hourly_then_daily_then_given_up(small: W
     small.drain()
     row.refresh_from_db()
     assert (row.state, Order.objects.get().status) == ("accepted", "processing")
+
+
+def test_units_given_back_before_a_sale_came_in_are_not_sent(small: World) -> None:
+    cup = small.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=10)
+    count_and_go_live(small)
+    order = small.shop.state.place_order([(cup, 0, 2)])
+    row = small.shop.state.details(order)[0]
+    small.shop.state.refund_lines(order, {row["id"]: 1}, restock=True)
+    small.pass_time(minutes=5)
+    small.drain()
+    line = Order.objects.get().lines.get()
+    assert (line.quantity, line.cancelled, Level.objects.get().reserved) == (2, 1, 1)
+    assert house.check_all() == {part: [] for part in house.BOOKS}
+
+
+def test_what_was_open_when_stock_was_counted_is_booked_out_when_it_has_left(small: World) -> None:
+    small.channel.accepts_by_itself = False
+    small.channel.save()
+    cup = small.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=10)
+    order = small.shop.state.place_order([(cup, 0, 3)])
+    small.pass_time(minutes=5)
+    small.run("pull_products")
+    small.run("pull_stock_once")
+    assert Level.objects.get().on_hand == 10
+    small.pass_time(minutes=5)
+    small.shop.state.ship_in_shop(order)  # somebody ships it with the shop's own screen before we accept it
+    small.pass_time(minutes=5)
+    small.drain()
+    staging.approve([StagedSale.objects.get().pk], actor=SYSTEM, at=small.at)
+    small.drain()
+    assert StagedSale.objects.get().rule == "complete"
+    assert (Level.objects.get().on_hand, Level.objects.get().reserved) == (7, 0)
+    assert house.check_all() == {part: [] for part in house.BOOKS}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel, may_write
 from comptoir.channels.connector import Figure
 from comptoir.channels.models import Mode
-from comptoir.channels.records import StockFigure
+from comptoir.channels.records import Page, StockFigure
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.records import Count, Receipt
 from comptoir.engine.flow import IN, flow
@@ -27,6 +28,8 @@ from comptoir.offers import queries
 
 ROUNDS = 6  # sales that keep coming while figures are read: after so many the run gives up
 STEP = 1_000
+AT_ONCE = 50_000  # figures compared in one statement, and
+PATIENCE = 2.0  # seconds of reading before they are: a slow shop shows its progress, a quick one costs few statements
 
 
 @flow("pull_stock_once", direction=IN, title=_("Stock levels, once"), needs=("stock", "sales"))
@@ -109,6 +112,7 @@ SELECT variant, sum(units) FROM (
     LEFT JOIN catalog_kitpart k ON k.kit_id = m.id AND m.kind = 'kit'
     WHERE s.channel_id = %(channel)s AND s.point = %(point)s AND s."order" IS NULL
       AND s.state IN ('ready', 'retry', 'repair') AND coalesce((s.sale->>'takes_stock')::bool, true)
+      AND s.meaning NOT IN ('shipped', 'cancelled', 'refunded')
 ) units GROUP BY variant
 """
 
@@ -128,6 +132,13 @@ def _open_books(
 ) -> None:
     points = queries.points(channel.ref)
     taken: set[tuple[int, int]] = set()  # (variant, warehouse) counted from an earlier selling point of this run
+    with run.checkpoint():  # what is open now is counted as being here: when it leaves, a movement says so
+        sql.execute(
+            """UPDATE staging_stagedsale SET repairs = repairs || '{"was_counted": true}' WHERE channel_id = %s"""
+            """ AND "order" IS NULL AND state IN ('ready', 'retry', 'repair')"""
+            " AND meaning NOT IN ('shipped', 'cancelled', 'refunded') AND coalesce((sale->>'takes_stock')::bool, true)",
+            [channel.ref],
+        )
     for point in sorted(points.values(), key=lambda one: one.id):
         here = [one for one in figures if one.selling_point == point.external_id]
         if not point.warehouses:
@@ -220,32 +231,66 @@ def check_stock(run: RunContext, channel: OpenChannel | None) -> None:
         levels.spread(run)
         if channel.client.levels is not None and may_write(channel.ref) and not run.is_preview:
             levels.push(run, channel, counted=False)
-    for page in channel.client.stock.figures(run.state.get("place", {})):
-        suspects = _compare(channel.ref, page.items)
+    for pages in _gathered(channel.client.stock.figures(run.state.get("place", {}))):
+        figures = [one for page in pages for one in page.items]
+        compared = _compare(channel.ref, figures)
         confirmed: dict[str, tuple[StockFigure, Decimal]] = {}
-        if suspects:
-            second = channel.client.stock.fetch([one.ref for one, _ in suspects])
-            confirmed = {one.ref: (one, level) for one, level in _compare(channel.ref, second.items)}
-        with run.checkpoint(state={"place": page.cursor}):
-            reporting.count_unread(run, page, (one.ref for one in page.items))
-            reporting.report_odd(run, page.odd, _read(page.items), reporting.FIGURE_CODES)
-            offers.know_refs(channel.ref, page.items)
-            unknown = _without_offer(channel.ref, page.items)
+        if compared.differing:
+            again = _read_again(channel, [one.ref for one, _ in compared.differing])
+            confirmed = {one.ref: (one, level) for one, level in _compare(channel.ref, again).differing}
+        with run.checkpoint(state={"place": pages[-1].cursor}):
+            read = _complained_of(channel.ref, figures)
+            for page in pages:
+                reporting.count_unread(run, page, (one.ref for one in page.items))
+            reporting.report_odd(run, [odd for page in pages for odd in page.odd], read, reporting.FIGURE_CODES)
+            offers.know_refs(channel.ref, compared.moved)
+            unknown = {one.ref for one in compared.untold}
             run.count(
-                seen=len(page.items),
+                seen=len(figures),
                 failed=len(confirmed),
                 skipped=len(unknown),
-                unchanged=len(page.items) - len(confirmed) - len(unknown),
+                unchanged=len(figures) - len(confirmed) - len(unknown),
             )
-            run.resolved(
-                [_subject(one) for one in page.items if one.ref not in confirmed and one.ref not in unknown],
-                codes=("stock_differs",),
-            )
+            open_still = {*(_subject(one) for one, _ in confirmed.values()), *map(_subject, compared.untold)}
+            run.resolved(read - open_still, codes=("stock_differs",))
             for figure, level in confirmed.values():
                 run.found(
                     "stock_differs", _subject(figure), Severity.ERROR,
                     there=levels.shown(figure.quantity), ours=levels.shown(level), listing=figure.listing,
                 )  # fmt: skip
+
+
+def _read_again(channel: OpenChannel, refs: Sequence[str]) -> list[StockFigure]:
+    return [
+        one
+        for start in range(0, len(refs), STEP)
+        for one in channel.client.stock.fetch(refs[start : start + STEP]).items
+    ]
+
+
+def _gathered(pages: Iterable[Page[StockFigure]]) -> Iterator[list[Page[StockFigure]]]:
+    """Pages to compare at once: what came in the last two seconds, and not too many."""
+    together: list[Page[StockFigure]] = []
+    begun = time.monotonic()
+    for page in pages:
+        together.append(page)
+        if sum(len(one.items) for one in together) >= AT_ONCE or time.monotonic() - begun >= PATIENCE:
+            yield together
+            together, begun = [], time.monotonic()
+    if together:
+        yield together
+
+
+def _complained_of(channel: int, figures: Sequence[StockFigure]) -> set[str]:
+    """Subjects of these figures about which a finding is open."""
+    known: set[str] = {
+        row[0]
+        for row in sql.rows(
+            "SELECT subject FROM engine_finding WHERE channel_id = %s AND closed_at IS NULL AND code = ANY(%s)",
+            [channel, ["stock_differs", *reporting.FIGURE_CODES]],
+        )
+    }
+    return known & {*_read(figures), *map(_subject, figures)} if known else known
 
 
 def _read(figures: Sequence[StockFigure]) -> list[str]:
@@ -256,31 +301,7 @@ def _subject(figure: StockFigure) -> str:
     return f"listing:{figure.listing}@{figure.selling_point}"
 
 
-def _compare(channel: int, figures: Iterable[StockFigure]) -> list[tuple[StockFigure, Decimal]]:
+def _compare(channel: int, figures: Sequence[StockFigure]) -> queries.Compared:
     """Figures that differ from the level we would tell now; what waits to be told is no difference yet."""
-    by_key = {(one.listing, one.selling_point): one for one in figures}
-    rows = _offers(channel, list(by_key))
-    computed = {level.offer: level.level for level in queries.levels([row[0] for row in rows])}
-    return [
-        (by_key[listing, point], computed[offer])
-        for offer, listing, point, is_quiet in rows
-        if is_quiet and computed[offer] != by_key[listing, point].quantity
-    ]
-
-
-def _without_offer(channel: int, figures: Sequence[StockFigure]) -> set[str]:
-    known = {
-        (row[1], row[2]) for row in _offers(channel, [(one.listing, one.selling_point) for one in figures]) if row[3]
-    }
-    return {one.ref for one in figures if (one.listing, one.selling_point) not in known}
-
-
-def _offers(channel: int, keys: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
-    return sql.rows(
-        "SELECT o.id, o.listing, p.external_id, o.is_active AND NOT p.owns_stock AND NOT (o.is_waiting AND o.told IS NULL"
-        "   AND o.refusals > 0)"
-        " FROM unnest(%s::text[], %s::text[]) AS s (listing, point)"
-        " JOIN offers_sellingpoint p ON p.channel_id = %s AND p.external_id = s.point"
-        " JOIN offers_offer o ON o.point_id = p.id AND o.listing = s.listing",
-        [[listing for listing, _ in keys], [point for _, point in keys], channel],
-    )
+    with transaction.atomic():
+        return queries.compare(channel, figures)

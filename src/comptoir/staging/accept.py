@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from comptoir.channels.models import Channel
 from comptoir.channels.records import ChargeKind, Sale, sale_from_json, sale_from_text, to_json
 from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders import placing
 from comptoir.commerce.orders.records import Intake, NewCharge, NewLine, NewOrder, NewPayment, Placed
 from comptoir.kit import sql
@@ -93,10 +94,33 @@ def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -
             channel.pk,
         ],
     )
+    _cancel_refunded(result.placed, {sale.external_id: sale for sale in sales}, at=at, actor=actor)
     if set_free:  # an order already, or nothing that comes in: placing has not freed what they held
         inventory.release_holds(set_free, at=at, actor=actor)
     tell_physical(channel.pk, {sale.external_id for sale in sales}, at)
     return result
+
+
+def _cancel_refunded(placed: Sequence[Placed], sales: Mapping[str, Sale], *, at: datetime, actor: Actor) -> None:
+    """Units that the channel had given back before the sale came in are not to be sent."""
+    refunded = {
+        (one.order, line.external_id): line.refunded
+        for one in placed
+        if one.created and one.external_id is not None and one.status in ("processing", "on_hold", "pending")
+        for line in sales[one.external_id].lines
+        if line.refunded > 0
+    }
+    if not refunded:
+        return
+    lines = sql.rows(
+        "SELECT order_id, external_id, id, quantity FROM orders_line WHERE order_id = ANY(%s) AND parent_id IS NULL",
+        [sorted({int(order) for order, _ in refunded if order is not None})],
+    )
+    for order, external_id, line, quantity in lines:
+        if units := refunded.get((order, external_id)):
+            orders.cancel_line(
+                line, min(units, quantity), reason="refunded there before it came in", at=at, actor=actor
+            )
 
 
 def _send_back(

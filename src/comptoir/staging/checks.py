@@ -14,6 +14,7 @@ from comptoir.offers.queries import PointSources
 from comptoir.staging.models import State
 from comptoir.staging.rules import Rule, rule_for
 
+MOST = Decimal(100_000_000)  # of anything in one sale; far below what a column holds, so that one row fails alone
 CLOCK_SLACK = timedelta(hours=26)  # a sale from further ahead means a wrong clock or zone, not a customer
 
 #: Every anomaly and what it means: the docs and the words of the page are held to this list.
@@ -26,6 +27,7 @@ ANOMALIES = {
     "unknown_sku": "a line is linked to no variant, and neither SKU nor barcode finds one",
     "kit_without_parts": "a kit was sold whose parts are not known, so that nothing could be reserved for it",
     "bad_quantity": "a quantity is not above zero, or a fraction of a piece",
+    "unbelievable_amount": "a price, quantity or tax is larger than anything one sale could hold",
     "negative_price": "a line costs less than nothing",
     "unknown_carrier": "its shipping method is mapped to no carrier",
     "total_differs": "lines, charges and discounts do not make the total, and no rounding explains it",
@@ -90,7 +92,8 @@ def examine(sale: Sale, known: Known, repairs: Mapping[str, Any], *, at: datetim
 
     point = _point(sale, known)
     since = known.counting_since.get(point.id) if point else None
-    rule = rule_for(sale, known.statuses.get(sale.status), counting_since=since)
+    was_counted = bool(repairs.get("was_counted"))
+    rule = rule_for(sale, known.statuses.get(sale.status), counting_since=since, was_counted=was_counted)
     if rule is None:
         odd("unmapped_status", status=sale.status, name=sale.status_name)
     if point is None:
@@ -128,6 +131,12 @@ def examine(sale: Sale, known: Known, repairs: Mapping[str, Any], *, at: datetim
             odd("bad_quantity", line.external_id, quantity=str(line.quantity), sku=line.sku)
         if line.unit_price < 0 or line.total < 0:
             odd("negative_price", line.external_id, price=str(line.unit_price), sku=line.sku)
+
+    amounts = [sale.total, sale.total_tax, *(one.amount for one in sale.charges), *(one.tax for one in sale.charges)]
+    for line in sale.lines:
+        amounts += [line.unit_price, line.total, line.tax, line.discount, line.quantity, line.tax_rate]
+    if any(amount is not None and abs(amount) >= MOST for amount in amounts):
+        odd("unbelievable_amount")
 
     carrier = known.carriers.get(sale.carrier, "")
     if sale.carrier and not carrier and any(line.kind in (LineKind.GOODS, LineKind.KIT) for line in sale.lines):

@@ -32,10 +32,15 @@ BY_MEANING: dict[SaleState, Rule | None] = {
 }
 
 
-def rule_for(sale: Sale, mapped: str | None, *, counting_since: datetime | None) -> Rule | None:
+def rule_for(
+    sale: Sale, mapped: str | None, *, counting_since: datetime | None, was_counted: bool = False
+) -> Rule | None:
     """The rule for a sale. What left before stock was counted at its selling point comes in as history: the shop's
-    figure, from which the count began, lacks it already."""
+    figure, from which the count began, lacks it already. `was_counted`: it was open then, so its units were counted as
+    being here, and must be booked out."""
     rule = Rule(mapped) if mapped else BY_MEANING[sale.state]
-    if rule is Rule.COMPLETE and not mapped and (counting_since is None or sale.placed_at < counting_since):
+    if was_counted or mapped or rule is not Rule.COMPLETE:
+        return rule
+    if counting_since is None or sale.placed_at < counting_since:
         return Rule.HISTORY
     return rule

@@ -75,6 +75,11 @@ WORDS: dict[str, Words] = {
         _("Correct the sale at the shop, or reject it."),
         "staging",
     ),
+    "unbelievable_amount": Words(
+        _("A price, quantity or tax is larger than one sale could hold"),
+        _("Correct the sale at the shop, or reject it."),
+        "staging",
+    ),
     "negative_price": Words(
         _("A price is below zero"), _("Correct it at the shop; the next run reads it again."), "staging"
     ),
