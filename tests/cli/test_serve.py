@@ -60,8 +60,8 @@ def test_no_run_is_lost_when_all_are_told_to_end_and_a_worker_alone_ends_it(
     pulling = (
         "SELECT r.id, r.status FROM engine_run r JOIN engine_flow f ON f.id = r.flow_id WHERE f.kind = 'pull_sales'"
     )
-    (run, _) = wait_for("a run", lambda: [row for row in hub.rows(pulling) if row[1] == "running"])[0]
-    wait_for("its call to the shop", lambda: any(fault.hits for fault in hub.shop.faults.rules) or None)
+    wait_for("a call to the shop", lambda: any(fault.hits for fault in hub.shop.faults.rules) or None)
+    (run,) = wait_for("its run", lambda: [number for number, status in hub.rows(pulling) if status == "running"])
 
     # As a service manager does: each process is told, the worker by its keeper as well, so it waits for no shop.
     worker = wait_for("the worker", lambda: serving.child("comptoir.cli.main worker"))

@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(error: ComptoirError, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": error.code, "text": str(error), **error.facts}, default=str))  # noqa: T201 - the answer
+        print(json.dumps({"error": error.code, "text": str(error), "facts": error.facts}, default=str))  # noqa: T201 - the answer
         return
     details = ", ".join(f"{key}: {_short(item)}" for key, item in error.facts.items() if item not in ("", None))
     print(f"comptoir: {error}" + (f" ({details})" if details else ""), file=sys.stderr)  # noqa: T201
