@@ -29,7 +29,7 @@ from comptoir.commerce.shipments import actions as shipments
 from comptoir.commerce.shipments.models import ShipmentLine
 from comptoir.config import bootstrap
 from comptoir.engine import flow, queue, runs
-from comptoir.engine.models import RunStatus, Trigger
+from comptoir.engine.models import Flow, RunStatus, Trigger
 from comptoir.flows import house
 from comptoir.kit import clock, ids, sql
 from comptoir.kit.actor import SYSTEM
@@ -123,7 +123,7 @@ class TwoShops(RuleBasedStateMachine):
         facts = flow.find(kind).facts
         if facts is not None and not facts([self.channels[s].pk]):
             return  # nobody would have started it
-        row = flow.Flow.objects.get(channel=self.channels[s], kind=kind)
+        row = Flow.objects.get(channel=self.channels[s], kind=kind)
         run = runs.request(row.pk, Trigger.PERSON, SYSTEM, at=self.time.now())
         assert runs.execute(run, "model") == RunStatus.DONE
 
@@ -246,7 +246,7 @@ class TwoShops(RuleBasedStateMachine):
         """A parcel of ours leaves with what is reserved, or a part of it."""
         shop = self.world.shops[s]
         sale = self._pick(s, n, SaleState.PAID)
-        order = sale and self._order(s, sale)
+        order = self._order(s, sale) if sale else None
         if sale is None or order is None or order.status != "processing" or order.is_blocked:
             return
         if sale.left and not order.lines.filter(shipped__gt=0).exists():
@@ -270,7 +270,7 @@ class TwoShops(RuleBasedStateMachine):
     @rule(s=which, n=place)
     def cancel_here(self, s: int, n: int) -> None:
         sale = self._pick(s, n, SaleState.PAID, SaleState.UNPAID)
-        order = sale and self._order(s, sale)
+        order = self._order(s, sale) if sale else None
         if sale is None or order is None or order.status != "processing":
             return
         if order.lines.filter(shipped__gt=0).exists():
@@ -460,8 +460,8 @@ def test_what_is_sold_too_much_was_sold_before_the_shop_could_know() -> None:
     run_state_machine_as_test(
         TwoShops,
         settings=settings(
-            max_examples=10,
-            stateful_step_count=12,
+            max_examples=20,
+            stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,

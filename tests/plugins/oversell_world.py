@@ -296,7 +296,9 @@ def connectable(shops: Mapping[str, ModelShop]) -> Iterator[None]:
 
     def card(kind: str) -> Connector | None:
         shop = shops.get(kind)
-        return shop and Connector(
+        if shop is None:
+            return None
+        return Connector(
             kind=kind, title=kind, fields=(), config=Nothing,
             connect=lambda _config, _door: OpenedClient(
                 probe=shop, sales=shop, levels=shop, tracking=shop, cancelling=shop,  # type: ignore[arg-type]
