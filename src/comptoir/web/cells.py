@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from comptoir.kit import clock
 from comptoir.kit.money import minor_unit, to_minor
@@ -34,9 +35,19 @@ def moment(at: datetime | None) -> str:
     """A time as people say it, with the exact one on hover."""
     if at is None:
         return NOTHING
-    local = timezone.localtime(at)
-    exact = f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+    exact = _exact(at, timezone.get_current_timezone(), get_language())
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, _relative(at))
+
+
+@lru_cache(4096)  # a format of Django's costs as much as a row of a table
+def _exact(at: datetime, zone: tzinfo, language: str | None) -> str:
+    local = at.astimezone(zone)
+    return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+
+
+@lru_cache(4096)
+def _day(at: datetime, zone: tzinfo, language: str | None, shape: str) -> str:
+    return formats.date_format(at.astimezone(zone), shape)
 
 
 def _relative(at: datetime) -> str:
@@ -48,10 +59,8 @@ def _relative(at: datetime) -> str:
         return _("%(time)s ago") % {"time": duration(ago.total_seconds())}
     if timedelta(0) < -ago < timedelta(hours=24):
         return _("in %(time)s") % {"time": duration(-ago.total_seconds())}
-    local = timezone.localtime(at)
-    if local.year == timezone.localtime(now).year:
-        return formats.date_format(local, "j M, H:i")
-    return formats.date_format(local, "j M Y")
+    is_this_year = timezone.localtime(at).year == timezone.localtime(now).year
+    return _day(at, timezone.get_current_timezone(), get_language(), "j M, H:i" if is_this_year else "j M Y")
 
 
 def duration(seconds: float) -> str:
@@ -70,8 +79,11 @@ def duration(seconds: float) -> str:
 
 def quantity(value: Decimal | None) -> str:
     """A quantity without trailing zeros; a dash where there is none."""
-    if value is None:
-        return NOTHING
+    return NOTHING if value is None else _grouped(value, get_language())
+
+
+@lru_cache(4096)  # the same few figures fill most pages
+def _grouped(value: Decimal, language: str | None) -> str:
     plain = value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
     return formats.number_format(plain, use_l10n=True, force_grouping=True)
 
