@@ -18,9 +18,9 @@ PASSWORD = "correct horse battery"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all."""
+    """One browser for all tests of a module: its event loop in this thread must end before other tests make theirs."""
     if CHROMIUM is None and os.environ.get("COMPTOIR_TEST_BROWSER") == "required":
         pytest.fail("no Chromium on this machine, and COMPTOIR_TEST_BROWSER says that browser tests are required")
     if CHROMIUM is None:

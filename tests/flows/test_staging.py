@@ -151,3 +151,25 @@ def test_a_sale_seen_again_and_again_is_one_order(live: World) -> None:
     live.pass_time(minutes=5)
     live.drain()
     assert (Order.objects.count(), StagedSale.objects.count()) == before
+
+
+def test_a_doubled_sku_stays_unlinked_however_often_it_is_read(live: World) -> None:
+    doubled = [one["id"] for one in live.shop.state.dump()["products"] if one["reference"] == "DUP-500"]
+    assert len(doubled) == 2
+    for _ in range(2):
+        live.run("update_products")
+        live.run("pull_products")
+    linked = Link.objects.filter(channel=live.channel, kind="listing", external_id__in=[f"{one}-0" for one in doubled])
+    assert linked.count() == 1
+    assert Finding.objects.filter(code="duplicate_sku", closed_at__isnull=True).count() == 1
+
+
+def test_a_combination_made_anew_is_the_same_variant(live: World) -> None:
+    combination = next(one for one in live.shop.state.dump()["combinations"] if one["reference"])
+    product, sku = combination["id_product"], combination["reference"]
+    variant = Variant.objects.get(sku=sku).pk
+    live.shop.state.delete_combination(combination["id"])
+    made = live.shop.state.add_combination(product, reference=sku, quantity=3)
+    live.run("update_products")
+    assert Link.objects.get(channel=live.channel, external_id=f"{product}-{made}").variant_id == variant
+    assert not Finding.objects.filter(code="duplicate_sku", subject=f"listing:{product}-{made}").exists()

@@ -174,7 +174,11 @@ class Running:
 
     def left(self) -> list[str]:
         """What still lives of all that was ever seen."""
-        return [" ".join(one.cmdline()) for one in self.processes()]
+        found = []
+        for one in self.processes():
+            with contextlib.suppress(psutil.Error):  # it ends while we look
+                found.append(" ".join(one.cmdline()))
+        return found
 
     def close(self) -> None:
         """Leave nothing behind, however the test ended."""

@@ -22,6 +22,7 @@ from comptoir.commerce.catalog.records import (
     ImageWanted,
     Outcome,
     PartWanted,
+    Problem,
     ProductWanted,
     Upserted,
     VariantWanted,
@@ -194,10 +195,11 @@ def _linked(
     run: RunContext, channel: Channel, changed: Sequence[Product], prints: Mapping[str, str], result: Upserted
 ) -> list[str]:
     troubled: dict[str, set[str]] = {}
-    doubled = {one.key for one in result.problems if one.code == "duplicate_sku"}
     owner = {f"{channel.pk}/{one.external_id}": product.external_id for product in changed for one in product.listings}
     owner |= {product.external_id: product.external_id for product in changed}
-    for problem in result.problems:
+    problems = [*result.problems, *_same_sku_elsewhere(channel.pk, changed, result)]
+    doubled = {one.key for one in problems if one.code == "duplicate_sku"}
+    for problem in problems:
         key = problem.key
         subject = f"listing:{key.partition('/')[2]}" if "/" in key else f"product:{key}"
         run.found(problem.code, subject, Severity.ERROR, **problem.facts)
@@ -238,6 +240,36 @@ def _linked(
     ):
         reporting.report_staged(run, staging.recheck(channel, actor=run.actor, at=run.at))
     return [key for key, codes in troubled.items() if "part_unknown" in codes]
+
+
+def _same_sku_elsewhere(channel: int, changed: Sequence[Product], result: Upserted) -> list[Problem]:
+    """Listings that are new here and were matched to a variant which another listing of this shop already is. A
+    combination made anew on the same product is no doubt; one of another product is."""
+    listings = {one.external_id for product in changed for one in product.listings}
+    known = offered.linked(channel, sorted(listings))
+    fresh = {
+        one.external_id: (product, one.sku, variant)
+        for product in changed
+        for one in product.listings
+        if one.external_id not in known and (variant := result.variants[f"{channel}/{one.external_id}"].id) is not None
+    }
+    if not fresh:
+        return []
+    others: dict[int, list[tuple[str, list[str]]]] = {}
+    for variant, other, pages in sql.rows(
+        "SELECT l.variant_id, l.external_id, ARRAY(SELECT p.external_id FROM offers_link p WHERE p.channel_id = l.channel_id"
+        "  AND p.kind = 'product' AND p.product_id = v.product_id AND p.gone_at IS NULL)"
+        " FROM offers_link l JOIN catalog_variant v ON v.id = l.variant_id WHERE l.channel_id = %s AND l.kind = 'listing'"
+        " AND l.gone_at IS NULL AND l.variant_id = ANY(%s)",
+        [channel, sorted({found[2] for found in fresh.values()})],
+    ):
+        others.setdefault(variant, []).append((other, pages))
+    return [
+        Problem("duplicate_sku", f"{channel}/{listing}", {"sku": sku, "other": f"{channel}/{other}"})
+        for listing, (product, sku, variant) in fresh.items()
+        for other, pages in others.get(variant, ())[:1]
+        if other in {one.external_id for one in product.listings} or set(pages) - {product.external_id}
+    ]
 
 
 #: What the catalogue may complain of. What the connector said of this very reading stays.
