@@ -72,7 +72,7 @@ class TwoShops(RuleBasedStateMachine):
         finally:
             self.undo.close()
 
-    @initialize(units=st.integers(0, 8), buffer=st.sampled_from([0, 0, 1]))
+    @initialize(units=st.integers(3, 9), buffer=st.sampled_from([0, 0, 1]))
     def open(self, units: int, buffer: int) -> None:
         bootstrap.set_up()
         shops = [ModelShop("sells", "sellable", self.world), ModelShop("holds", "physical", self.world)]
@@ -136,6 +136,11 @@ class TwoShops(RuleBasedStateMachine):
 
     # What happens in the shops ----------------------------------------------------------------------------------------
 
+    @rule(s=which, listing=listings, quantity=few, is_paid=st.booleans())
+    def sell(self, s: int, listing: str, quantity: int, is_paid: bool) -> None:
+        """A customer buys, and we read of it at once."""
+        self.buy(s, listing, quantity, is_paid, True)
+
     @rule(s=which, listing=listings, quantity=few, is_paid=st.sampled_from([True, True, False]), is_read=st.booleans())
     def buy(self, s: int, listing: str, quantity: int, is_paid: bool, is_read: bool) -> None:
         """A customer buys what the shop thinks that it has; we may read of it at once."""
@@ -147,18 +152,20 @@ class TwoShops(RuleBasedStateMachine):
             if is_read:
                 self._learn(s, list(shop.sales)[-1:])
 
-    @rule(s=which, n=place)
+    @rule(s=which, n=place, what=st.sampled_from(["pay", "cancel", "ship"]))
+    def change_there(self, s: int, n: int, what: str) -> None:
+        """The customer pays or cancels, or somebody ships it with the shop's own screen."""
+        {"pay": self.pay, "cancel": self.cancel_there, "ship": self.ship_there}[what](s, n)
+
     def pay(self, s: int, n: int) -> None:
         if sale := self._pick(s, n, SaleState.UNPAID):
             sale.state = SaleState.PAID
 
-    @rule(s=which, n=place)
     def cancel_there(self, s: int, n: int) -> None:
         if sale := self._pick(s, n, SaleState.UNPAID, SaleState.PAID):
             self.world.tale.append(f"{self.world.shops[s].name} cancels {sale.id}")
             self.world.shops[s].cancel_there(sale)
 
-    @rule(s=which, n=place)
     def ship_there(self, s: int, n: int) -> None:
         sale = self._pick(s, n, SaleState.PAID)
         if sale and not sale.left and self.world.on_hand >= sale.quantity * CUPS[sale.listing]:
@@ -167,7 +174,10 @@ class TwoShops(RuleBasedStateMachine):
 
     # What happens on the shelf ----------------------------------------------------------------------------------------
 
-    @rule(quantity=few, is_as_many=st.booleans())
+    @rule(quantity=few, is_as_many=st.booleans(), comes=st.booleans())
+    def move(self, quantity: int, is_as_many: bool, comes: bool) -> None:
+        (self.receive if comes else self.lose)(quantity, is_as_many)
+
     def receive(self, quantity: int, is_as_many: bool = False) -> None:
         """Goods come in; often just as many as moved last, so that our number looks as if nothing had happened."""
         quantity = self._as_many(quantity) if is_as_many else quantity
@@ -177,7 +187,6 @@ class TwoShops(RuleBasedStateMachine):
         receipt = Receipt(self.cup, self.warehouse, Decimal(quantity), f"in:{ids.token()}")
         inventory.receive([receipt], at=self.time.now(), actor=SYSTEM)
 
-    @rule(quantity=few, is_as_many=st.booleans())
     def lose(self, quantity: int, is_as_many: bool = False) -> None:
         quantity = min(self._as_many(quantity) if is_as_many else quantity, self.world.on_hand)
         if quantity:
@@ -241,7 +250,14 @@ class TwoShops(RuleBasedStateMachine):
             point__channel=self.channels[s], listing=listing, is_waiting=False, told__isnull=False
         ).exists()
 
-    @rule(s=which, n=place, most=st.sampled_from([1, 9]))
+    @rule(s=which, n=place, most=st.sampled_from([0, 1, 9]))
+    def serve(self, s: int, n: int, most: int) -> None:
+        """We ship an order, wholly or in part, or cancel it."""
+        if most:
+            self.ship(s, n, most)
+        else:
+            self.cancel_here(s, n)
+
     def ship(self, s: int, n: int, most: int) -> None:
         """A parcel of ours leaves with what is reserved, or a part of it."""
         shop = self.world.shops[s]
@@ -267,7 +283,6 @@ class TwoShops(RuleBasedStateMachine):
         self.world.happened(left)
         self.world.tale.append(f"we ship {left} of {shop.name} {sale.id}")
 
-    @rule(s=which, n=place)
     def cancel_here(self, s: int, n: int) -> None:
         sale = self._pick(s, n, SaleState.PAID, SaleState.UNPAID)
         order = self._order(s, sale) if sale else None
@@ -307,7 +322,6 @@ class TwoShops(RuleBasedStateMachine):
         ):
             self.world.learned(shop, {sale})
 
-    @rule()
     def settle(self) -> None:
         """Nothing new for a while: everything is read, told and, where the hub asks for one, decided by a person."""
         for _again in range(2):
