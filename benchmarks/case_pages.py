@@ -135,6 +135,7 @@ def _lists(shop: Shop) -> list[str]:
 
 def _deep(shop: Shop, at: datetime) -> Iterator[str]:
     from comptoir.kit import paging
+    from comptoir.offers.models import SellingPoint
 
     then = (at - timedelta(days=500)).isoformat()
     placed, by_id = paging.encode([then, shop.orders // 2]), paging.encode([shop.variants // 2])
@@ -143,10 +144,15 @@ def _deep(shop: Shop, at: datetime) -> Iterator[str]:
                     "/inventory/movements/?reason=shipment", "/findings/all/"):  # fmt: skip
         yield with_(address, {"after": placed})
     for address in ("/products/?sort=newest", "/products/?sort=newest&stock=none", "/inventory/?sort=first",
-                    f"/channels/{shop.channels[0]}/offers/", f"/channels/{shop.channels[0]}/offers/?state=told",
-                    f"/channels/{shop.channels[0]}/preview/", "/runs/"):  # fmt: skip
+                    "/runs/"):  # fmt: skip
         yield with_(address, {"after": by_id})
-    yield with_("/products/?sort=sku", {"after": paging.encode(["lamp", shop.variants // 2])})
+    yield with_("/products/?sort=sku", {"after": paging.encode(["lamp"])})
+    channel = f"/channels/{shop.channels[0]}"
+    place = paging.encode([SellingPoint.objects.get(channel__code=shop.channels[0]).pk, shop.variants // 2])
+    yield from (
+        with_(f"{channel}/offers/", {**asked, "after": place}) for asked in ({}, {"state": "told"}, {"sort": "last"})
+    )
+    yield with_(f"{channel}/preview/", {"after": paging.encode([shop.preview, shop.variants // 2])})
 
 
 def _searches(shop: Shop) -> Iterator[str]:

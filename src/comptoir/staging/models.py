@@ -1,6 +1,6 @@
 """Imported sales, kept raw and neutral, until a rule or a person says yes. One grid for all channels."""
 
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -60,11 +60,8 @@ class StagedSale(models.Model):
                 condition=models.Q(state__in=["information", "rejected", "closed"]),
                 name="staged_out",
             ),
-            GinIndex(
-                fields=["anomalies"],
-                opclasses=["jsonb_path_ops"],
-                condition=~models.Q(anomalies=[]),
-                name="staged_anomalies",
+            models.Index(
+                fields=["state", "-placed_at", "-id"], condition=~models.Q(anomalies=[]), name="staged_with_anomalies"
             ),
             models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="staged_number_search"),
             models.Index(fields=["channel", "next_look_at"], condition=models.Q(state="retry"), name="staged_due"),

@@ -13,7 +13,7 @@ from functools import reduce
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import BooleanField, F, Func, Model, OrderBy, QuerySet, Value
 from django.http import HttpRequest, QueryDict
 from django.utils.formats import number_format
 from django.utils.html import conditional_escape, format_html
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Sort:
-    """An order of rows; `fields` end with a unique one, and none may be null."""
+    """An order of rows; `fields` go all one way, end with a unique one, and none may be null."""
 
     name: str
     title: Any
@@ -109,11 +109,12 @@ class Listing:
         asked = request.GET
         chosen, rows = self._narrow(rows, asked)
         text, note, rows = self._search(rows, asked)
+        is_found = len(text) >= SEARCH_FROM
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
         try:
-            page = _page(rows, sort, asked.get("after", ""), self.size)
+            page = _page(rows, sort, asked.get("after", ""), self.size, is_found)
         except BadInput as wrong:  # a place that somebody made up, or of another order of rows: the first page, and why
-            page, note = _page(rows, sort, "", self.size), _(str(wrong))
+            page, note = _page(rows, sort, "", self.size, is_found), _(str(wrong))
         self.fill(page.items)
         is_whole = page.after is None and not asked.get("after")  # nothing is left to count
         return Shown(
@@ -183,24 +184,46 @@ def _said(number: int) -> str:
     return ngettext("%(n)s row", "%(n)s rows", number) % {"n": f"{shown}+" if number > COUNT_TO else shown}
 
 
-def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int) -> paging.Slice[Any]:
+def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int, is_found: bool) -> paging.Slice[Any]:
     if after:
         rows = rows.filter(_behind(rows.model, sort.fields, paging.decode(after, len(sort.fields))))
-    items = list(rows.order_by(*sort.fields)[: size + 1])
+    order = map(_unindexed, sort.fields) if is_found else sort.fields
+    items = list(rows.order_by(*order)[: size + 1])
     if len(items) <= size:
         return paging.Slice(items, None)
     last = items[size - 1]
     return paging.Slice(items[:size], paging.encode([_text(_value(last, name)) for name in sort.fields]))
 
 
-def _behind(model: type[Model], fields: Sequence[str], place: Sequence[str | None]) -> Q:
-    """Rows after a place: a <= x and (a < x or (a = x and ...)), which an index on the fields can walk."""
-    name, value = fields[0].lstrip("-"), _typed(model, fields[0].lstrip("-"), place[0])
-    beyond = Q(**{f"{name}__{'lt' if fields[0].startswith('-') else 'gt'}": value})
-    if len(fields) == 1:
-        return beyond
-    up_to = Q(**{f"{name}__{'lte' if fields[0].startswith('-') else 'gte'}": value})
-    return up_to & (beyond | _behind(model, fields[1:], place[1:]))
+class _Behind(Func):
+    """Rows behind a place, (a, b) > (x, y): an index on a and b goes there at once, however many rows share their a."""
+
+    output_field = BooleanField()
+
+    def __init__(self, names: Sequence[str], values: Sequence[Any], *, is_downwards: bool) -> None:
+        self.way = "<" if is_downwards else ">"
+        super().__init__(*(F(name) for name in names), *(Value(value) for value in values))
+
+    def as_sql(  # type: ignore[override]  # Func's own takes shapes that this one has no use for
+        self, compiler: Any, connection: Any, **_context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Both sides as rows."""
+        made = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        half = len(made) // 2
+        left, right = (", ".join(text for text, _given in side) for side in (made[:half], made[half:]))
+        return f"({left}) {self.way} ({right})", tuple(one for _text, given in made for one in given)
+
+
+def _behind(model: type[Model], fields: Sequence[str], place: Sequence[str | None]) -> _Behind:
+    names = [name.lstrip("-") for name in fields]
+    values = [_typed(model, name, text) for name, text in zip(names, place, strict=True)]
+    return _Behind(names, values, is_downwards=fields[0].startswith("-"))
+
+
+def _unindexed(field: str) -> OrderBy:
+    """The field as no index has it. What a search found is fetched and sorted: the planner would rather walk an index of all
+    rows until it has met enough of them."""
+    return OrderBy(Func(F(field.lstrip("-")), template="(SELECT %(expressions)s)"), descending=field.startswith("-"))
 
 
 def _typed(model: type[Model], name: str, text: str | None) -> Any:

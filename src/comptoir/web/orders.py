@@ -8,7 +8,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -33,8 +34,11 @@ from comptoir.staging import accept
 from comptoir.staging.models import StagedSale, State
 from comptoir.web import answers, cells, channel_names, inventory, lists, words
 
-_waits = Exists(Backorder.objects.filter(order=OuterRef("pk")))
-_has_goods = Exists(Reservation.objects.filter(order=OuterRef("pk")))
+# Looked up for each order that is met, in the order of the list. Without the OFFSET it becomes a join, for which the planner
+# takes what is promised to be all new and reads every order back to the one that has waited longest.
+_PROMISED = 'EXISTS (SELECT FROM {} AS promise WHERE promise."order" = orders_order.id OFFSET 0)'
+_waits = RawSQL(_PROMISED.format("inventory_backorder"), (), BooleanField())  # noqa: S611 - names of ours
+_has_goods = RawSQL(_PROMISED.format("inventory_reservation"), (), BooleanField())  # noqa: S611
 
 TABS: dict[str, Any] = {
     "prepare": _("To prepare"),
@@ -57,11 +61,11 @@ def _tab(name: str) -> QuerySet[Order]:
     open_ = rows.filter(status=Status.PROCESSING, is_blocked=False)
     match name:
         case "prepare":
-            return open_.filter(_has_goods, ~_waits)
+            return open_.filter(_has_goods, ~Q(_waits))
         case "partial":
             return open_.filter(_has_goods, _waits)
         case "backorder":
-            return open_.filter(_waits, ~_has_goods)
+            return open_.filter(_waits, ~Q(_has_goods))
         case "hold":
             return rows.filter(status=Status.ON_HOLD)
         case "changed":

@@ -103,6 +103,11 @@ class Order(models.Model):
             models.Index(fields=["channel", "-placed_at", "-id"]),
             models.Index(fields=["channel", "status", "-placed_at", "-id"]),
             models.Index(fields=["-placed_at", "-id"], condition=Q(is_blocked=True), name="order_blocked"),
+            models.Index(
+                fields=["-placed_at", "-id"],
+                condition=Q(status="processing", is_blocked=False),
+                name="order_to_prepare",
+            ),
             models.Index(fields=["external_number"]),
             models.Index(
                 fields=["preparation", "-placed_at", "-id"],

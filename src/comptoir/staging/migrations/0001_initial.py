@@ -94,11 +94,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="stagedsale",
-            index=django.contrib.postgres.indexes.GinIndex(
+            index=models.Index(
                 condition=models.Q(("anomalies", []), _negated=True),
-                fields=["anomalies"],
-                name="staged_anomalies",
-                opclasses=["jsonb_path_ops"],
+                fields=["state", "-placed_at", "-id"],
+                name="staged_with_anomalies",
             ),
         ),
         migrations.AddIndex(

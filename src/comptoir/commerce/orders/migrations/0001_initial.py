@@ -87,6 +87,11 @@ class Migration(migrations.Migration):
                         fields=["channel", "status", "-placed_at", "-id"], name="orders_orde_channel_0ad514_idx"
                     ),
                     models.Index(
+                        condition=models.Q(("is_blocked", False), ("status", "processing")),
+                        fields=["-placed_at", "-id"],
+                        name="order_to_prepare",
+                    ),
+                    models.Index(
                         condition=models.Q(("is_blocked", True)), fields=["-placed_at", "-id"], name="order_blocked"
                     ),
                     models.Index(
