@@ -204,13 +204,13 @@ def cards() -> list[Any]:
 
 
 def declared_flows() -> list[Any]:
-    """Every declaration, by kind."""
+    """Every declaration of ours, by kind: a process that also ran tests has theirs declared as well."""
     from comptoir import flows
     from comptoir.engine import flow
 
     for found in pkgutil.iter_modules(flows.__path__, "comptoir.flows."):
         importlib.import_module(found.name)
-    return [one for _, one in sorted(flow.declared().items())]
+    return [one for _, one in sorted(flow.declared().items()) if one.recipe.__module__.startswith("comptoir.")]
 
 
 # Pages ---------------------------------------------------------------------------------------------------------------
