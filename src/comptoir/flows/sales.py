@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +14,7 @@ from comptoir.engine.flow import HERE, IN, Lane, flow, hours, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
 from comptoir.flows import following, reporting
-from comptoir.kit import sql
+from comptoir.kit import clock, sql
 from comptoir.staging import accept as acceptance
 from comptoir.staging import actions as staging
 
@@ -32,12 +33,12 @@ def pull_sales(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring every new or changed sale of a channel into staging, and accept what is ready."""
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
     is_first = True
-    for page in channel.client.sales.changed_since(run.cursor, start=channel.row.sales_from):
+    for asked_at, page in asked(channel.client.sales.changed_since(run.cursor, start=channel.row.sales_from)):
         with run.checkpoint(page.cursor):
             if is_first:
                 reporting.clock_is_right(run, "sale")
                 is_first = False
-            keep_sales(run, channel.row, page)
+            keep_sales(run, channel.row, page, asked_at)
         accept_ready(run, channel.row)
 
 
@@ -53,9 +54,10 @@ def retry_sales(run: RunContext, channel: OpenChannel | None) -> None:
     """Ask for sales that were not paid or valid yet: hourly at first, then daily, then given up."""
     assert channel is not None  # noqa: S101
     while ids := staging.due(channel.ref, at=run.at, limit=FETCH):
+        asked_at = clock.now()
         page = channel.client.sales.fetch(ids)
         with run.checkpoint():
-            keep_sales(run, channel.row, page)
+            keep_sales(run, channel.row, page, asked_at)
             reporting.report_staged(run, staging.looked(channel.row, ids, actor=run.actor, at=run.at))
             for gone in sorted(set(ids) - set(page.seen)):
                 run.found("sale_gone", f"sale:{gone}", Severity.INFO)
@@ -74,10 +76,11 @@ def update_orders(run: RunContext, channel: OpenChannel | None) -> None:
     assert channel is not None  # noqa: S101
     after = int(run.state.get("after", 0))
     while open_ones := _open_orders(channel.ref, after):
+        asked_at = clock.now()
         page = channel.client.sales.fetch([external_id for _, external_id in open_ones])
         after = open_ones[-1][0]
         with run.checkpoint(state={"after": after}):
-            keep_sales(run, channel.row, page)
+            keep_sales(run, channel.row, page, asked_at)
         accept_ready(run, channel.row)
 
 
@@ -104,11 +107,23 @@ def accept_sales(run: RunContext, channel: OpenChannel | None) -> None:
     accept_ready(run, row, counted=True)
 
 
-def keep_sales(run: RunContext, channel: Channel, page: Page[Sale]) -> None:
+def asked(pages: Iterable[Page[Sale]]) -> Iterator[tuple[datetime, Page[Sale]]]:
+    """Each page with the instant before it was asked for."""
+    coming = iter(pages)
+    while True:
+        asked_at = clock.now()
+        try:
+            page = next(coming)
+        except StopIteration:
+            return
+        yield asked_at, page
+
+
+def keep_sales(run: RunContext, channel: Channel, page: Page[Sale], asked_at: datetime) -> None:
     """Stage a page and follow what changed in orders that are here already; within a checkpoint."""
     reporting.count_unread(run, page, (sale.external_id for sale in page.items))
     reporting.report_odd(run, page.odd, [f"sale:{sale.external_id}" for sale in page.items], reporting.SALE_CODES)
-    staged = staging.stage(channel, page.items, raw=page.raw, run=run.id, actor=run.actor, at=run.at)
+    staged = staging.stage(channel, page.items, raw=page.raw, run=run.id, actor=run.actor, at=run.at, asked_at=asked_at)
     run.count(
         seen=len({sale.external_id for sale in page.items}),
         created=staged.created,
@@ -139,9 +154,10 @@ def fetch_sales(run: RunContext, channel: OpenChannel, external_ids: Sequence[st
     """Fetch and keep these sales, within steps of their own; the ids that the channel knew."""
     known: set[str] = set()
     for start in range(0, len(external_ids), FETCH):
+        asked_at = clock.now()
         page = channel.client.sales.fetch(external_ids[start : start + FETCH])
         with run.checkpoint():
-            keep_sales(run, channel.row, page)
+            keep_sales(run, channel.row, page, asked_at)
         known.update(page.seen)
     accept_ready(run, channel.row)
     return known

@@ -20,7 +20,7 @@ from comptoir.engine.flow import IN, flow
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
 from comptoir.flows import levels, reporting
-from comptoir.flows.sales import accept_ready, keep_sales
+from comptoir.flows.sales import accept_ready, asked, keep_sales
 from comptoir.kit import sql
 from comptoir.kit.errors import Conflict
 from comptoir.offers import actions as offers
@@ -73,9 +73,9 @@ def _read_sales(run: RunContext, channel: OpenChannel) -> None:
     """Read what changed among sales, without moving the cursor of their own flow."""
     text = sql.value("SELECT cursor FROM engine_flow WHERE channel_id = %s AND kind = 'pull_sales'", [channel.ref])
     cursor = json.loads(text) if text else {}
-    for page in channel.client.sales.changed_since(cursor, start=channel.row.sales_from):
+    for asked_at, page in asked(channel.client.sales.changed_since(cursor, start=channel.row.sales_from)):
         with run.checkpoint():
-            keep_sales(run, channel.row, page)
+            keep_sales(run, channel.row, page, asked_at)
     accept_ready(run, channel.row)
 
 

@@ -76,6 +76,7 @@ class _Row:
     sale: str  # JSON
     is_approved: bool
     seen_at: datetime
+    kept_at: datetime
 
 
 def _row(row: sql.Row) -> _Row:
@@ -83,7 +84,8 @@ def _row(row: sql.Row) -> _Row:
 
 
 _EXISTING = """
-SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_approved, seen_at FROM staging_stagedsale
+SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_approved, seen_at, changed_at
+FROM staging_stagedsale
 WHERE channel_id = %s AND external_id = ANY(%s) ORDER BY external_id FOR UPDATE
 """
 
@@ -98,9 +100,20 @@ WHERE o.id = ANY(%s) AND l.kind IN ('goods', 'part') AND l.variant_id IS NOT NUL
 
 
 def stage(
-    channel: Channel, sales: Sequence[Sale], *, raw: Mapping[str, str], run: int | None, actor: Actor, at: datetime
+    channel: Channel,
+    sales: Sequence[Sale],
+    *,
+    raw: Mapping[str, str],
+    run: int | None,
+    actor: Actor,
+    at: datetime,
+    asked_at: datetime | None = None,
 ) -> Staged:
-    """Keep a page of sales, each once however often it was seen, and decide what each waits for."""
+    """Keep a page of sales, each once however often it was seen, and decide what each waits for.
+
+    `asked_at` is the instant before the channel was asked for this page: what another flow asked for and kept meanwhile
+    is not overwritten by an older version. None for what no channel was asked for, such as a file.
+    """
     result = Staged()
     by_id = {sale.external_id: sale for sale in sales}  # the same sale twice on a page: the later one counts
     # Of two flows that see the same new sale at once, the second must find the row of the first.
@@ -108,7 +121,10 @@ def stage(
     known_rows = {row[1]: _row(row) for row in sql.rows(_EXISTING, [channel.pk, sorted(by_id)])}
     prints = {key: ids.fingerprint(msgspec.json.encode(sale)) for key, sale in by_id.items()}
     touched = [
-        sale for key, sale in by_id.items() if key not in known_rows or known_rows[key].fingerprint != prints[key]
+        sale
+        for key, sale in by_id.items()
+        if key not in known_rows
+        or (known_rows[key].fingerprint != prints[key] and not _is_stale(known_rows[key], sale, asked_at))
     ]
     result.unchanged = len(by_id) - len(touched)
     if not touched:
@@ -149,6 +165,17 @@ def stage(
     _lock_orders(touched, examined, known_rows)
     _set_aside(channel, touched, states, examined, known_rows, actor, at)
     return result
+
+
+def _is_stale(kept: _Row, sale: Sale, asked_at: datetime | None) -> bool:
+    """Whether this was read before the kept version was, and only comes to be kept after it.
+
+    The shop's own clock is not enough: where it writes local time, an hour of autumn comes twice, and the second time
+    looks older than the first. So a version is older only where the two readings overlapped as well.
+    """
+    if asked_at is None or asked_at >= kept.kept_at:
+        return False
+    return sale.changed_at < sale_from_text(kept.sale).changed_at
 
 
 def _lock_orders(sales: Sequence[Sale], examined: Mapping[str, Examined], before: Mapping[str, _Row]) -> None:
@@ -419,7 +446,7 @@ def recheck(
     ]
     for start in range(0, len(waiting), limit):
         rows = sql.rows(
-            'SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_approved, seen_at'
+            'SELECT id, external_id, fingerprint, state, meaning, "order", repairs, sale, is_approved, seen_at, changed_at'
             " FROM staging_stagedsale WHERE id = ANY(%s) ORDER BY external_id",
             [waiting[start : start + limit]],
         )
