@@ -95,6 +95,72 @@ def test_a_cancellation_that_the_shop_took_back_is_for_a_person(shop: World) -> 
     assert Finding.objects.get(code="cancelled_here_only", closed_at__isnull=True).severity == "error"
 
 
+def seen_again(world: World, there: int, state: str) -> None:
+    """The shop writes the same status once more: another version that says nothing new."""
+    world.shop.state.change_state(there, state)
+    later(world)
+
+
+def test_goods_in_a_box_are_asked_for_until_somebody_has_put_them_back(shop: World) -> None:
+    there, order = sold(shop)
+    orders.pick(order.pk, at=shop.at, actor=SYSTEM)
+    for _ in range(2):
+        seen_again(shop, there, "PS_OS_CANCELED")
+        assert open_codes() == {"cancelled_there_while_prepared"}
+    seen_again(shop, there, "PS_OS_PAYMENT")
+    assert open_codes() == {"cancelled_there_while_prepared", "reopened_there"}
+    seen_again(shop, there, "PS_OS_CANCELED")
+    assert open_codes() == {"cancelled_there_while_prepared"}
+    orders.put_back(order.pk, at=shop.at, actor=SYSTEM)
+    order.refresh_from_db()
+    assert (order.status, order.preparation, open_codes()) == ("cancelled", "new", set())
+
+
+def test_what_left_while_it_was_on_hold_is_asked_about_until_somebody_has_looked(shop: World) -> None:
+    there, order = sold(shop)
+    orders.hold(order.pk, reason="fraud?", at=shop.at, actor=SYSTEM)
+    for _ in range(2):
+        seen_again(shop, there, "PS_OS_SHIPPING")
+        assert open_codes() == {"shipped_there_while_held"}
+    orders.agree(order.pk, reason="it was no fraud", at=shop.at, actor=SYSTEM)
+    assert open_codes() == set()
+
+
+def test_a_sale_that_was_reopened_there_and_stays_cancelled_here_is_asked_about_once(shop: World) -> None:
+    there, order = sold(shop)
+    seen_again(shop, there, "PS_OS_CANCELED")
+    seen_again(shop, there, "PS_OS_PAYMENT")
+    assert open_codes() == {"reopened_there"}
+    sale = StagedSale.objects.get(order=order.pk).sale
+    orders.keep_ours(order.pk, sale, at=shop.at, actor=SYSTEM)
+    assert open_codes() == set()
+    seen_again(shop, there, "PS_OS_PREPARATION")
+    assert open_codes() == set()
+
+
+def test_an_order_on_hold_is_still_unpaid(shop: World) -> None:
+    there, order = sold(shop)
+    seen_again(shop, there, "PS_OS_BANKWIRE")
+    assert open_codes() == {"unpaid_there"}
+    orders.hold(order.pk, reason="phone them", at=shop.at, actor=SYSTEM)
+    seen_again(shop, there, "PS_OS_BANKWIRE")
+    order.refresh_from_db()
+    assert (order.is_blocked, open_codes()) == (True, {"unpaid_there"})
+    orders.cancel(order.pk, reason="no money", at=shop.at, actor=SYSTEM)
+    assert "unpaid_there" not in open_codes()
+
+
+def test_a_cancellation_that_was_refused_is_over_when_the_shop_has_it(shop: World) -> None:
+    there, order = sold(shop)
+    orders.cancel(order.pk, reason="no", at=shop.at, actor=SYSTEM)
+    Finding.objects.create(
+        channel=shop.channel, code="cancel_refused", subject=f"order:{order.pk}", severity="error",
+        first_at=shop.at, last_at=shop.at,
+    )  # fmt: skip
+    seen_again(shop, there, "PS_OS_CANCELED")
+    assert open_codes() == set()
+
+
 def test_a_lost_promise_is_over_when_it_is_kept_or_nobody_waits(shop: World) -> None:
     cup = Variant.objects.get()
     main = inventory.default_warehouse().pk

@@ -10,6 +10,7 @@ from comptoir.channels.models import Channel
 from comptoir.channels.records import sale_from_text
 from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders import differences, external
+from comptoir.commerce.orders.records import Severity as Said
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.engine import effects
 from comptoir.engine.models import Severity
@@ -25,11 +26,10 @@ WHERE s.id = ANY(%s) ORDER BY o.id
 """
 
 
-#: What the channel's version says; the rest of CURES is said by its status, and a status that says nothing ends none of it.
-_VERSION = {"changed_there", "changed_there_after_leaving"}
 #: What lets preparation wait; gone there, it goes on.
 _BLOCKING = {
     "changed_there",
+    "shipped_there_unbooked",
     *(
         reaction.finding
         for row in external.TABLE.values()
@@ -52,17 +52,21 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
     for meaning, _, text, order, status, is_cancelled_there, theirs, is_blocked, has_left in rows:
         sale = json.loads(text)
         standing = external.standing(status, has_left=has_left, is_cancelled_there=is_cancelled_there)
-        found: set[str] = set()
+        found: dict[str, Said] = {}
         if external.reaction(meaning, standing) != external.NOTHING:
             found |= _status(run, channel, order, meaning, text)
         if differences.compare(json.loads(theirs) if theirs else None, differences.snapshot_of_sale(sale)):
             for finding in orders.compare(order, sale, at=run.at, actor=run.actor):
                 run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
-                found.add(finding.code)
-        says_nothing = meaning == external.Meaning.UNKNOWN
-        run.resolved([f"order:{order}"], codes=sorted((_VERSION if says_nothing else set(external.CURES)) - found))
-        if is_blocked and not says_nothing and not found & _BLOCKING and _why_blocked(order) in _BLOCKED_BY_US:
-            orders.unblock(order, reason="over there", at=run.at, actor=run.actor)
+                found[finding.code] = finding.severity
+        run.resolved([f"order:{order}"], codes=external.over(meaning, found))
+        if meaning == external.Meaning.CANCELLED:  # with the shop's own screen, as the refusal asks for
+            run.resolved([f"order:{order}"], codes=("cancel_refused", "cancel_unknown"))
+        # On hold, an order is not asked for its payment again; it waits for it all the same.
+        reasons = _BLOCKED_BY_US - {f"{meaning} there"}
+        is_over = meaning != external.Meaning.UNKNOWN and not found.keys() & _BLOCKING
+        if is_blocked and is_over and _why_blocked(order) in reasons:
+            orders.unblock(order, reason="over there", is_decided=False, at=run.at, actor=run.actor)
 
 
 def _why_blocked(order: int) -> str:
@@ -85,7 +89,7 @@ def _was_told(channel: int, order: int) -> bool:
     )
 
 
-def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: str) -> set[str]:
+def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: str) -> dict[str, Said]:
     sale = sale_from_text(text)
     can_tell = channel.kind != HUB and "cancelling" in registry.find(channel.kind).abilities
     if can_tell and meaning != external.Meaning.CANCELLED:
@@ -102,4 +106,4 @@ def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: s
         )
     for finding in followed.findings:
         run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
-    return {finding.code for finding in followed.findings}
+    return {finding.code: finding.severity for finding in followed.findings}

@@ -7,6 +7,8 @@ from comptoir.channels.models import Channel
 from comptoir.commerce.catalog import events as catalog
 from comptoir.commerce.inventory import events as inventory
 from comptoir.commerce.orders import events as orders
+from comptoir.commerce.orders import external
+from comptoir.commerce.orders.external import Deed
 from comptoir.commerce.shipments import events as shipments
 from comptoir.engine import effects, findings
 from comptoir.engine.models import Severity
@@ -29,6 +31,8 @@ def set_up() -> None:
         on(name, report_shortages)
         on(name, end_shortages)
     on(orders.MOVED, end_promises)
+    for name in (orders.MOVED, orders.CANCELLED, orders.DECIDED, orders.TOOK_THEIRS):
+        on(name, end_asked)
     on(catalog.COMPOSED, tell_composed)
     on(shipments.SHIPPED, want_tracking)
     on(shipments.TRACKING_CHANGED, want_new_tracking)
@@ -91,6 +95,24 @@ def end_promises(happened: Happened) -> None:
     """An order that is over was promised nothing."""
     if happened.facts["after"] in ("complete", "cancelled"):
         findings.close(None, [f"order:{happened.facts['order']}"], ["promise_taken_back"], at=happened.at)
+
+
+def end_asked(happened: Happened) -> None:
+    """A person did what a finding about an order asked for, or something that makes it pointless."""
+    facts = happened.facts
+    deed: Deed | None = None
+    match happened.name:
+        case orders.DECIDED:
+            deed = Deed(facts["deed"])
+        case orders.TOOK_THEIRS:
+            deed = Deed.TAKE_THEIRS
+        case orders.CANCELLED if facts["is_ours"]:
+            deed = Deed.CANCEL
+        case orders.MOVED if facts["after"] == Deed.COMPLETE:
+            deed = Deed.COMPLETE
+    if deed is not None:
+        codes = external.ended_by(deed)
+        findings.close(facts["channel"], [f"order:{facts['order']}"], codes, at=happened.at)
 
 
 def want_tracking(happened: Happened) -> None:

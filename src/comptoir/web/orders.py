@@ -339,13 +339,11 @@ def _cancel_line(order: Order, request: PersonRequest, **who: Any) -> None:
 def _take_theirs(order: Order, request: PersonRequest, **who: Any) -> None:
     staged = get_object_or_404(StagedSale.objects.select_related("channel"), order=order.pk)
     actions.take_theirs(order.pk, accept.version_there(staged, at=who["at"]), **who)
-    findings.close(order.channel, [f"order:{order.pk}", f"sale:{order.external_id}"], at=who["at"])
 
 
 def _keep_ours(order: Order, request: PersonRequest, **who: Any) -> None:
     staged = get_object_or_404(StagedSale, order=order.pk)
     actions.keep_ours(order.pk, staged.sale, **who)
-    findings.close(order.channel, [f"order:{order.pk}", f"sale:{order.external_id}"], at=who["at"])
 
 
 # What a person may do to an order: the action, and what the page says when it is done.

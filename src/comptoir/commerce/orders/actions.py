@@ -18,7 +18,7 @@ from comptoir.commerce.inventory import queries as stock
 from comptoir.commerce.inventory.records import Demand
 from comptoir.commerce.orders import differences, events, external, placing, sold, status
 from comptoir.commerce.orders.errors import AlreadyLeft, MoveNotAllowed, TooMuch
-from comptoir.commerce.orders.external import Effect, Meaning, Movement, Reaction, Standing
+from comptoir.commerce.orders.external import Deed, Effect, Meaning, Movement, Reaction, Standing
 from comptoir.commerce.orders.models import LineKind, Preparation, Status
 from comptoir.commerce.orders.placing import place
 from comptoir.commerce.orders.records import ZERO, Finding, NewOrder, Severity
@@ -270,16 +270,28 @@ def block(order: int, *, reason: str, at: datetime, actor: Actor, facts: Mapping
     return True
 
 
-def unblock(order: int, *, at: datetime, actor: Actor, reason: str = "") -> bool:
-    """A person has decided: preparation may go on, whatever the status there. False where nothing blocked it."""
-    if not lock(order).is_blocked:
+def unblock(order: int, *, at: datetime, actor: Actor, reason: str = "", is_decided: bool = True) -> bool:
+    """A person has decided: preparation may go on, whatever the status there. False where nothing blocked it.
+
+    `is_decided` False: nobody has; what it waited for is over.
+    """
+    locked = lock(order)
+    if not locked.is_blocked:
         return False
     sql.execute(
-        "UPDATE orders_order SET is_blocked = false, accepted_as = meaning_there, changed_at = %s WHERE id = %s",
-        [at, order],
+        "UPDATE orders_order SET is_blocked = false, changed_at = %s,"
+        " accepted_as = CASE WHEN %s THEN meaning_there ELSE accepted_as END WHERE id = %s",
+        [at, is_decided, order],
     )
     note(order, "unblocked", reason=reason, actor=actor, at=at)
+    if is_decided:
+        _decided(locked, Deed.UNBLOCK, at=at, actor=actor)
     return True
+
+
+def _decided(order: Locked, deed: Deed, *, at: datetime, actor: Actor) -> None:
+    facts = {**order.facts, "deed": deed.value}
+    record(events.DECIDED, facts, actor=actor, at=at, subject=f"order:{order.id}")
 
 
 def pick(order: int, *, at: datetime, actor: Actor) -> None:
@@ -295,9 +307,10 @@ def pack(order: int, *, at: datetime, actor: Actor) -> None:
 
 
 def put_back(order: int, *, at: datetime, actor: Actor, reason: str = "") -> None:
-    """Out of the basket, back on the shelf: preparation starts anew."""
-    set_preparation(order, Preparation.NEW, at=at, actor=actor, reason=reason)
+    """Out of the basket, back on the shelf: preparation starts anew, unless the order was cancelled meanwhile."""
+    locked = set_preparation(order, Preparation.NEW, at=at, actor=actor, reason=reason)
     _mark_picked(order, False, at=at, actor=actor)
+    _decided(locked, Deed.PUT_BACK, at=at, actor=actor)
 
 
 def _mark_picked(order: int, is_picked: bool, *, at: datetime, actor: Actor) -> None:
@@ -437,6 +450,7 @@ def agree(order: int, *, reason: str, at: datetime, actor: Actor) -> None:
         [at, order],
     )
     note(order, "agreed", reason=reason, facts={"meaning": locked.meaning_there}, actor=actor, at=at)
+    _decided(locked, Deed.AGREE, at=at, actor=actor)
 
 
 def note_external_status(
@@ -495,6 +509,7 @@ def follow(
             cancel(order, reason=reason, is_ours=False, at=at, actor=actor)
         case Movement.SHIP if not books_shipments:
             code, severity = "shipped_there_unbooked", Severity.ERROR
+            block(order, reason=reason, at=at, actor=actor)  # else it would leave here a second time
         case Movement.NONE if reaction.move:
             status.move(order, Status(reaction.move), reason=reason, actor=actor, at=at)
     if reaction.effect == Effect.BLOCK:
@@ -546,9 +561,13 @@ def keep_ours(order: int, sale: Mapping[str, Any], *, at: datetime, actor: Actor
     locked = lock(order)
     theirs = differences.snapshot_of_sale(sale)
     changed = differences.compare(locked.theirs, theirs)
-    sql.execute("UPDATE orders_order SET theirs = %s, changed_at = %s WHERE id = %s", [sql.Jsonb(theirs), at, order])
+    sql.execute(
+        "UPDATE orders_order SET theirs = %s, accepted_as = meaning_there, changed_at = %s WHERE id = %s",
+        [sql.Jsonb(theirs), at, order],
+    )
     note(order, "kept_ours", reason=reason, facts=changed.facts, actor=actor, at=at)
     unblock(order, reason=reason, at=at, actor=actor)
+    _decided(locked, Deed.KEEP_OURS, at=at, actor=actor)
 
 
 def take_theirs(order: int, theirs: NewOrder, *, at: datetime, actor: Actor, reason: str = "") -> Status:

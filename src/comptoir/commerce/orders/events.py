@@ -18,3 +18,6 @@ SERVED = "orders.order.served"
 
 #: facts: order, number, channel, external_id
 TOOK_THEIRS = "orders.order.took_theirs"
+
+#: facts: order, number, channel, external_id, deed (of external.Deed: unblocked, agreed, kept_ours, put_back)
+DECIDED = "orders.order.decided"

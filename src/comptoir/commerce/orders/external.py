@@ -141,24 +141,90 @@ TABLE: Mapping[Meaning, Mapping[Standing, Reaction]] = {
     Meaning.UNKNOWN: {**dict.fromkeys(Standing, NOTHING), Standing.NOT_HERE: _STAGE},
 }
 
-#: What a person may do about each finding; the web words it.
-CURES: Mapping[str, tuple[str, ...]] = {
-    "cancelled_there": (),
-    "cancelled_there_while_prepared": ("put the goods back",),
-    "cancelled_there_after_leaving": ("return", "refuse"),
-    "shipped_there": (),
-    "shipped_there_unbooked": ("book what left", "refuse"),
-    "shipped_there_while_held": ("look at why it was held",),
-    "shipped_there_cancelled_here": ("book what left as an adjustment", "refuse"),
-    "cancelled_here_only": ("cancel it there",),
-    "reopened_there": ("take theirs", "keep ours"),
-    "unpaid_there": ("unblock", "cancel"),
-    "unpaid_there_after_leaving": ("ask for the money", "return"),
-    "refunded_there": ("cancel", "unblock"),
-    "refunded_after_leaving": (),
-    "changed_there": ("take theirs", "keep ours"),
-    "changed_there_after_leaving": (),
+
+class Deed(StrEnum):
+    """What a person does to an order here, as far as it ends what a finding asks for."""
+
+    UNBLOCK = "unblocked"  #: lets preparation go on
+    AGREE = "agreed"  #: has seen the status there and leaves our order as it is
+    KEEP_OURS = "kept_ours"  #: has seen the version there and keeps ours
+    TAKE_THEIRS = "took_theirs"  #: their version is ours now
+    PUT_BACK = "put_back"  #: the goods are on their shelf again
+    CANCEL = "cancelled"  #: cancels the order
+    COMPLETE = "complete"  #: its last line has left
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """What a person may do about a finding, and what ends it.
+
+    The table raises most findings anew with each version that it sees, but not all: where we followed, the same status
+    says nothing any more, though the goods still lie in a box. So a finding stays open while the channel says one of
+    `stays_while`, until one of the deeds `ended_by`, or a person's word for it. Where neither is given, a rule applied:
+    it is over with the next version that does not say it again.
+    """
+
+    ways: tuple[str, ...] = ()  # the web words them
+    stays_while: frozenset[Meaning] = frozenset()
+    ended_by: frozenset[Deed] = frozenset()
+
+
+_WHATEVER = frozenset(Meaning)  # only a person ends it
+_DECIDED = frozenset({Deed.AGREE, Deed.KEEP_OURS, Deed.TAKE_THEIRS})
+
+#: What a person may do about each finding, and what ends it.
+CURES: Mapping[str, Cure] = {
+    "cancelled_there": Cure(),
+    "cancelled_there_while_prepared": Cure(
+        ("put the goods back",), _WHATEVER, frozenset({Deed.PUT_BACK, Deed.TAKE_THEIRS})
+    ),
+    "cancelled_there_after_leaving": Cure(
+        ("return", "refuse"), frozenset({Meaning.CANCELLED, Meaning.REFUNDED}), _DECIDED | {Deed.UNBLOCK}
+    ),
+    "shipped_there": Cure(),
+    "shipped_there_unbooked": Cure(
+        ("book what left", "refuse"), frozenset({Meaning.SHIPPED}), _DECIDED | {Deed.UNBLOCK, Deed.COMPLETE}
+    ),
+    "shipped_there_while_held": Cure(("look at why it was held",), _WHATEVER, frozenset({Deed.AGREE})),
+    "shipped_there_cancelled_here": Cure(
+        ("book what left as an adjustment", "refuse"), frozenset({Meaning.SHIPPED}), _DECIDED
+    ),
+    "cancelled_here_only": Cure(("cancel it there",), frozenset({Meaning.UNPAID, Meaning.PAID})),
+    "reopened_there": Cure(("take theirs", "keep ours"), frozenset({Meaning.PAID}), _DECIDED),
+    "unpaid_there": Cure(("unblock", "cancel"), frozenset({Meaning.UNPAID}), _DECIDED | {Deed.UNBLOCK, Deed.CANCEL}),
+    "unpaid_there_after_leaving": Cure(("ask for the money", "return"), frozenset({Meaning.UNPAID}), _DECIDED),
+    "refunded_there": Cure(
+        ("cancel", "unblock"), frozenset({Meaning.REFUNDED}), _DECIDED | {Deed.UNBLOCK, Deed.CANCEL}
+    ),
+    "refunded_after_leaving": Cure(),
+    "changed_there": Cure(
+        ("take theirs", "keep ours"),
+        ended_by=frozenset({Deed.KEEP_OURS, Deed.TAKE_THEIRS, Deed.CANCEL, Deed.COMPLETE}),
+    ),
+    "changed_there_after_leaving": Cure(),
 }
+
+#: What the channel's version says, and not its status: raised anew as long as the version differs from what we agreed on.
+OF_THE_VERSION = frozenset({"changed_there", "changed_there_after_leaving"})
+
+
+def over(meaning: Meaning | str, found: Mapping[str, Severity]) -> list[str]:
+    """Codes that are not open any more after a version with this meaning came to `found`."""
+    meaning = Meaning(meaning)
+    if meaning == Meaning.UNKNOWN:  # a status that says nothing ends nothing that a status said
+        return sorted(OF_THE_VERSION - set(found))
+    # An Error about the status stands for the ones before it, but for what only a person ends.
+    is_replaced = any(severity != Severity.INFO for code, severity in found.items() if code not in OF_THE_VERSION)
+    return sorted(
+        code
+        for code, cure in CURES.items()
+        if code not in found and (meaning not in cure.stays_while or (is_replaced and cure.stays_while != _WHATEVER))
+    )
+
+
+def ended_by(deed: Deed | str) -> list[str]:
+    """Codes whose findings about an order a deed ends."""
+    return sorted(code for code, cure in CURES.items() if Deed(deed) in cure.ended_by)
 
 
 def reaction(meaning: Meaning | str, standing: Standing | str) -> Reaction:
@@ -200,6 +266,15 @@ def cell(content: Reaction) -> str:
     return "; ".join(words) or "–"
 
 
+def _row_of_cure(code: str, cure: Cure) -> str:
+    stays = (
+        "whatever" if cure.stays_while == _WHATEVER else ", ".join(m.value for m in Meaning if m in cure.stays_while)
+    )
+    deeds = ", ".join(deed.value.replace("_", " ") for deed in Deed if deed in cure.ended_by)
+    ways = ", ".join(cure.ways) or "nothing: a rule applied"
+    return f"| `{code}` | {ways} | {stays or '–'} | {deeds or '–'} |"
+
+
 def page() -> str:
     """docs/reference/order-status.md, generated."""
     meanings = list(TABLE)
@@ -221,16 +296,19 @@ def page() -> str:
     lines += [
         "",
         "- *what is open is booked as gone*: a shipment that is not ours, one movement per line, once; where the channel",
-        "  is set to ask first, `shipped_there_unbooked` (Error) instead.",
+        "  is set to ask first, preparation waits and `shipped_there_unbooked` (Error) instead.",
         "- *the channel is told*: where it cannot be told, the Error stays until the shop agrees; where it can, it is Retry.",
         "- cancelled there while picked or packed here: as above, with the Error `cancelled_there_while_prepared`.",
         "- lines, quantities, address or refunds that differ there: `changed_there` (Error) with both versions on what has",
         "  not left, and preparation waits; Info `changed_there_after_leaving` on what has.",
         "",
-        "| finding | what a person may do |",
-        "| --- | --- |",
+        "A finding stays open while the channel says what is named here, until a person has done one of these things, or",
+        "says that it is dealt with. Another Error about the status takes its place.",
+        "",
+        "| finding | what a person may do | stays while the channel says | ended by |",
+        "| --- | --- | --- | --- |",
     ]
-    lines += [f"| `{code}` | {', '.join(cures) or 'nothing: a rule applied'} |" for code, cures in CURES.items()]
+    lines += [_row_of_cure(code, cure) for code, cure in CURES.items()]
     return "\n".join(lines) + "\n"
 
 

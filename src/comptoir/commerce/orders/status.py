@@ -112,9 +112,11 @@ def move(order: int, to: Status, *, reason: str, actor: Actor, at: datetime, reo
 
 
 def set_preparation(order: int, to: Preparation, *, actor: Actor, at: datetime, reason: str = "") -> Locked:
-    """Move the preparation of a processing order that nobody blocks; the order as it was."""
+    """Move the preparation of a processing order that nobody blocks; the order as it was. Of a cancelled one, what lies in
+    a basket or box may only be put back."""
     locked = lock(order)
-    must_be_preparable(locked)
+    if locked.status != Status.CANCELLED or to != Preparation.NEW:
+        must_be_preparable(locked)
     if to not in PREPARATION_MOVES[locked.preparation]:
         raise MoveNotAllowed(locked.number, locked.preparation, to)
     sql.execute("UPDATE orders_order SET preparation = %s, changed_at = %s WHERE id = %s", [to.value, at, order])
