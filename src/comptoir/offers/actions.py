@@ -124,10 +124,9 @@ class Batch:
 def take(channel: int, *, after: int, size: int, at: datetime) -> Batch:
     """Compute the levels of the next waiting offers. Those to send are *unknown* from here on, so that a worker killed
     between the call and its record leaves no belief behind."""
-    ids = queries.waiting_ids(channel, after=after, size=size, at=at)
+    ids = queries.waiting_ids(channel, after=after, size=size, at=at, lock=True)
     if not ids:
         return Batch([], 0, 0)
-    _lock(ids)
     found = queries.levels(ids)
     send = [level for level in found if level.told is None or level.told != level.level]
     settled = [level for level in found if level.told is not None and level.told == level.level]
@@ -166,12 +165,14 @@ def told(run: int, batch: Sequence[Level], answers: Sequence[Answer], *, at: dat
         raise BadInput(
             "a connector left levels without an answer", place="set_levels", value=missing[:5], cure="answer each item"
         )
-    _lock([level.offer for level in batch])
     done = [level for level in batch if by_offer[level.offer].fate is Fate.DONE]
     refused = [level for level in batch if by_offer[level.offer].fate is Fate.REFUSED]
     unknown = [level for level in batch if by_offer[level.offer].fate is Fate.UNKNOWN]
+    if len(done) < len(batch):  # several statements will follow
+        _lock([level.offer for level in batch])
     sql.execute(
         """
+        WITH due AS (SELECT id FROM offers_offer WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE)
         UPDATE offers_offer o SET
             told = CASE WHEN o.touched = s.touched THEN s.level END,
             told_at = %(at)s, told_run = %(run)s, refusals = 0,
@@ -180,6 +181,7 @@ def told(run: int, batch: Sequence[Level], answers: Sequence[Answer], *, at: dat
             ref = CASE WHEN s.ref <> '' THEN s.ref ELSE o.ref END
         FROM unnest(%(ids)s::bigint[], %(touched)s::bigint[], %(levels)s::numeric[], %(refs)s::text[])
             AS s (id, touched, level, ref)
+        JOIN due USING (id)
         WHERE o.id = s.id
         """,
         {

@@ -27,40 +27,33 @@ wanted AS (
     WHERE o.id {which}
 ),
 part AS (
-    SELECT id, point_id, stocked AS variant_id, 1::numeric AS quantity FROM wanted WHERE kind <> 'kit'
+    SELECT id, point_id, stocked AS variant_id, 1::numeric AS quantity, false AS is_kit, false AS mixes FROM wanted WHERE kind <> 'kit'
     UNION ALL
-    SELECT w.id, w.point_id, k.part_id, k.quantity
+    SELECT w.id, w.point_id, k.part_id, k.quantity, true, w.mixes_warehouses
     FROM wanted w JOIN catalog_kitpart k ON k.kit_id = w.stocked
     JOIN catalog_variant stocked ON stocked.id = k.part_id AND stocked.is_stocked -- a download is never short
     WHERE w.kind = 'kit'
 ),
-own_holds AS (
-    SELECT scope, variant_id, warehouse_id, sum(quantity) AS quantity
-    FROM inventory_hold WHERE scope IS NOT NULL GROUP BY 1, 2, 3
-),
 free AS (
-    SELECT part.id, part.variant_id, part.quantity AS per_kit, pw.warehouse_id,
-           coalesce(l.on_hand - l.reserved - l.held, 0) - coalesce(h.quantity, 0) AS units
+    SELECT part.id, part.variant_id, part.quantity AS per_kit, part.is_kit, part.mixes, pw.warehouse_id,
+           coalesce(l.on_hand - l.reserved - l.held, 0) - coalesce((
+               SELECT sum(h.quantity) FROM inventory_hold h
+               WHERE h.scope = part.point_id AND h.variant_id = part.variant_id AND h.warehouse_id = pw.warehouse_id
+           ), 0) AS units
     FROM part
     JOIN offers_pointwarehouse pw ON pw.point_id = part.point_id
     LEFT JOIN inventory_level l ON l.variant_id = part.variant_id AND l.warehouse_id = pw.warehouse_id
-    LEFT JOIN own_holds h
-        ON h.scope = part.point_id AND h.variant_id = part.variant_id AND h.warehouse_id = pw.warehouse_id
 ),
-simple AS (
-    SELECT f.id, sum(f.units) AS units FROM free f JOIN wanted w USING (id) WHERE w.kind <> 'kit' GROUP BY f.id
-),
-kit AS (
-    SELECT id, sum(sets) AS units FROM (
-        SELECT f.id, f.warehouse_id, min(floor(greatest(f.units, 0) / f.per_kit)) AS sets
-        FROM free f JOIN wanted w USING (id) WHERE w.kind = 'kit' AND NOT w.mixes_warehouses
-        GROUP BY f.id, f.warehouse_id
+stock AS (
+    SELECT id, sum(units) AS units FROM free WHERE NOT is_kit GROUP BY id
+    UNION ALL
+    SELECT id, sum(sets) FROM (
+        SELECT id, min(floor(greatest(units, 0) / per_kit)) AS sets
+        FROM free WHERE is_kit AND NOT mixes GROUP BY id, warehouse_id
     ) per_warehouse GROUP BY id
     UNION ALL
     SELECT id, min(floor(greatest(units, 0) / per_kit)) FROM (
-        SELECT f.id, f.variant_id, f.per_kit, sum(f.units) AS units
-        FROM free f JOIN wanted w USING (id) WHERE w.kind = 'kit' AND w.mixes_warehouses
-        GROUP BY f.id, f.variant_id, f.per_kit
+        SELECT id, per_kit, sum(units) AS units FROM free WHERE is_kit AND mixes GROUP BY id, variant_id, per_kit
     ) per_part GROUP BY id
 ),
 subtracted AS (
@@ -89,11 +82,11 @@ subtracted AS (
 ),
 computed AS (
     SELECT w.id, w.listing, w.ref, w.point, w.variant_id, w.told, w.touched,
-           least(greatest(coalesce(simple.units, kit.units, 0) - w.buffer, w.minimum, 0), coalesce(w.maximum, 'Infinity'))
+           least(greatest(coalesce(stock.units, 0) - w.buffer, w.minimum, 0), coalesce(w.maximum, 'Infinity'))
            + CASE WHEN w.figure = 'physical' THEN coalesce(subtracted.units, 0) + w.staged_units ELSE 0 END AS level,
            w.refusals
     FROM wanted w
-    LEFT JOIN simple USING (id) LEFT JOIN kit USING (id) LEFT JOIN subtracted USING (id)
+    LEFT JOIN stock USING (id) LEFT JOIN subtracted USING (id)
 )
 """
 _LEVELS = f"WITH {_COMPUTED.replace('{which}', '= ANY(%(offers)s)')} SELECT * FROM computed ORDER BY id"
@@ -168,17 +161,16 @@ def compare(channel: int, figures: Sequence[StockFigure]) -> Compared:
     return Compared(differing, untold, moved)
 
 
-def waiting_ids(channel: int, *, after: int, size: int, at: datetime) -> list[int]:
-    """Offers of a channel that wait to be told, by id; those refused lately wait longer."""
-    return [
-        row[0]
-        for row in sql.rows(
-            "SELECT o.id FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id"
-            " WHERE p.channel_id = %s AND NOT p.owns_stock AND o.is_waiting AND o.is_active AND o.id > %s"
-            " AND (o.not_before IS NULL OR o.not_before <= %s) ORDER BY o.id LIMIT %s",
-            [channel, after, at, size],
-        )
-    ]
+_WAITING = """
+SELECT o.id FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id
+WHERE p.channel_id = %s AND NOT p.owns_stock AND o.is_waiting AND o.is_active AND o.id > %s
+  AND (o.not_before IS NULL OR o.not_before <= %s) ORDER BY o.id LIMIT %s
+"""
+
+
+def waiting_ids(channel: int, *, after: int, size: int, at: datetime, lock: bool = False) -> list[int]:
+    """Offers of a channel that wait to be told, by id; those refused lately wait longer. `lock`: for the transaction."""
+    return [row[0] for row in sql.rows(_WAITING + ("FOR UPDATE OF o" if lock else ""), [channel, after, at, size])]
 
 
 def channels_waiting(channels: Sequence[int], at: datetime) -> set[int]:
@@ -332,7 +324,7 @@ def _parts(point: int, kit: int) -> list[dict[str, Any]]:
 
 
 def linked(channel: int, listings: Sequence[str]) -> dict[str, int]:
-    """Variant by listing, for those that are linked and not gone."""
+    """Variant by listing, for those that are linked; also where the listing is gone: old sales still name it."""
     return dict(
         sql.rows(
             "SELECT external_id, variant_id FROM offers_link WHERE channel_id = %s AND kind = 'listing'"
