@@ -33,6 +33,7 @@ class Right(StrEnum):
     SEE_STAGING = "see_staging"  #: sales that wait
     ACCEPT_SALES = "accept_sales"  #: repair, accept, reject
     SEE_CHANNELS = "see_channels"  #: channels, flows, runs, findings
+    CLOSE_FINDINGS = "close_findings"  #: say that a finding is dealt with
     RUN_FLOWS = "run_flows"  #: run now, preview, cancel a run, tell again
     CHANGE_CHANNELS = "change_channels"  #: schedules, mappings, modes
     MANAGE_PEOPLE = "manage_people"  #: people and API tokens
@@ -47,7 +48,7 @@ ROLES: dict[Role, frozenset[Right]] = {
     Role.PICKER: _LOOK | {Right.SHIP, Right.SEE_BUYERS},
     Role.BUYER: _LOOK | {Right.CHANGE_STOCK},
     Role.ACCOUNTANT: _LOOK | _WATCH | {Right.SEE_BUYERS},
-    Role.SERVICE: _LOOK | _WATCH | {Right.SEE_BUYERS, Right.CHANGE_ORDERS, Right.ACCEPT_SALES},
+    Role.SERVICE: _LOOK | _WATCH | {Right.SEE_BUYERS, Right.CHANGE_ORDERS, Right.ACCEPT_SALES, Right.CLOSE_FINDINGS},
     Role.READER: _LOOK | _WATCH,
 }
 

@@ -181,6 +181,18 @@ def pause_writes(row: Channel, paused: bool, *, actor: Actor, at: datetime) -> N
     record.record(name, {"channel": row.pk}, actor=actor, at=at, subject=f"channel:{row.pk}")
 
 
+def choose(row: Channel, *, accepts_by_itself: bool, books_shipments: bool, actor: Actor, at: datetime) -> None:
+    """What happens by itself, and what a person is asked about, from now on."""
+    chosen = {"accepts_by_itself": accepts_by_itself, "books_shipments": books_shipments}
+    before = {name: getattr(row, name) for name in chosen}
+    if before == chosen:
+        return
+    Channel.objects.filter(pk=row.pk).update(**chosen)
+    row.accepts_by_itself, row.books_shipments = accepts_by_itself, books_shipments
+    facts = {"channel": row.pk, "before": before, "after": chosen}
+    record.record("channels.channel.chosen", facts, actor=actor, at=at, subject=f"channel:{row.pk}")
+
+
 def note_health(channel: int, error: Exception | None, *, at: datetime) -> None:
     """Keep how the last conversation went; writes only when it changed or is a minute old."""
     if error is None:

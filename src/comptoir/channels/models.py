@@ -46,6 +46,8 @@ class Channel(models.Model):
     health_at = models.DateTimeField(null=True)
     writes_paused = models.BooleanField(default=False)  # a person stopped them, or a restore did
     accepts_by_itself = models.BooleanField(default=True)  # False: a person says yes to each sale
+    # What left with the shop's own screen is booked here; False: a person is asked.
+    books_shipments = models.BooleanField(default=True, db_default=True)
     hold_scope = models.CharField(max_length=12, choices=HoldScope.choices, default=HoldScope.EVERYWHERE)
     hold_days = models.PositiveSmallIntegerField(default=3)
     sales_from = models.DateTimeField(null=True)  # older ones do not come in

@@ -6,7 +6,7 @@ Reporting and closing take a page at a time and use the surrounding transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from comptoir.engine.models import Severity
+from comptoir.events.record import record
 from comptoir.kit import sql
+from comptoir.kit.actor import Actor
 
 SUBJECT_LENGTH = 160
 BELL_STOPS_AT = 1000
@@ -39,6 +41,7 @@ class Report:
 class Group:
     """Open findings of one code on one channel."""
 
+    id: int  # of the one seen last
     channel: int | None
     code: str
     severity: Severity
@@ -46,6 +49,15 @@ class Group:
     last_at: datetime
     example: str  # the subject seen last
     facts: dict[str, Any]  # of that one
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What a person closed."""
+
+    channel: int | None
+    code: str
+    subject: str
 
 
 def report(reports: Iterable[Report], *, at: datetime, run: int | None = None) -> None:
@@ -64,7 +76,7 @@ def report(reports: Iterable[Report], *, at: datetime, run: int | None = None) -
         " AS given (c, code, subject, severity, facts)"
         " ON CONFLICT (channel_id, code, subject) DO UPDATE SET severity = excluded.severity, facts = excluded.facts,"
         " count = known.count + 1, last_at = greatest(known.last_at, excluded.last_at), closed_at = NULL,"
-        " run_id = coalesce(excluded.run_id, known.run_id)",
+        " closed_by = '', closed_note = '', run_id = coalesce(excluded.run_id, known.run_id)",
         [
             at,
             at,
@@ -101,6 +113,23 @@ def close(channel: int | None, subjects: Sequence[str], codes: Sequence[str] | N
     )
 
 
+def close_by_hand(ids: Collection[int], note: str, *, actor: Actor, at: datetime) -> list[Closed]:
+    """A person says that these are dealt with; those that were open. Found again, they are open again."""
+    closed = [
+        Closed(*row)
+        for row in sql.rows(
+            "UPDATE engine_finding SET closed_at = %s, closed_by = %s, closed_note = %s WHERE id IN ("
+            " SELECT id FROM engine_finding WHERE id = ANY(%s) AND closed_at IS NULL ORDER BY code, subject FOR UPDATE)"
+            " RETURNING channel_id, code, subject",
+            [at, actor.label, note[:255], sorted(ids)],
+        )
+    ]
+    if closed:
+        about = [[one.channel, one.code, one.subject] for one in closed]
+        record("engine.findings.dealt_with", {"findings": about, "note": note[:255]}, actor=actor, at=at)
+    return closed
+
+
 def bell() -> int:
     """How many Errors are open; stops counting at a thousand."""
     return int(
@@ -127,7 +156,7 @@ WITH RECURSIVE kinds AS (
     ) next
 )
 SELECT nullif(kinds.channel, 0), kinds.code, kinds.severity, counted.subjects, latest.last_at, latest.subject,
-       latest.facts::text
+       latest.facts::text, latest.id
 FROM kinds
 CROSS JOIN LATERAL (
     SELECT count(*) AS subjects FROM (
@@ -136,7 +165,7 @@ CROSS JOIN LATERAL (
     ) met
 ) counted
 CROSS JOIN LATERAL (
-    SELECT f.last_at, f.subject, f.facts FROM engine_finding f
+    SELECT f.id, f.last_at, f.subject, f.facts FROM engine_finding f
     WHERE f.closed_at IS NULL AND f.severity = kinds.severity AND f.code = kinds.code
     AND coalesce(f.channel_id, 0) = kinds.channel ORDER BY f.last_at DESC LIMIT 1
 ) latest
@@ -150,8 +179,8 @@ def open_groups(channel: int | None = None, severity: Severity | None = None) ->
     asked = {"channel": channel, "severity": severity and str(severity), "most": GROUP_STOPS_AT}
     found = sql.rows(_GROUPS, asked)
     return [
-        Group(channel_, code, Severity(severity_), subjects, last_at, example, json.loads(facts))
-        for channel_, code, severity_, subjects, last_at, example, facts in found
+        Group(id_, channel_, code, Severity(severity_), subjects, last_at, example, json.loads(facts))
+        for channel_, code, severity_, subjects, last_at, example, facts, id_ in found
     ]
 
 

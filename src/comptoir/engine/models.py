@@ -141,6 +141,8 @@ class Finding(models.Model):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=120, blank=True, db_default="")  # a person; empty: it closed by itself
+    closed_note = models.CharField(max_length=255, blank=True, db_default="")
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="findings")
 
     class Meta:

@@ -94,7 +94,15 @@ def _status(run: RunContext, channel: Channel, order: int, meaning: str, text: s
     can_tell = channel.kind != HUB and "cancelling" in registry.find(channel.kind).abilities
     if can_tell and meaning != external.Meaning.CANCELLED:
         can_tell = not _was_told(channel.pk, order)  # it knows and sells it all the same: a person must
-    followed = shipments.follow(order, meaning, tracking=sale.tracking, can_tell=can_tell, at=run.at, actor=run.actor)
+    followed = shipments.follow(
+        order,
+        meaning,
+        tracking=sale.tracking,
+        books_shipments=channel.books_shipments,
+        can_tell=can_tell,
+        at=run.at,
+        actor=run.actor,
+    )
     if followed.tells:
         effects.want(
             channel.pk,

@@ -119,7 +119,7 @@ def channel(request: PersonRequest, code: str) -> HttpResponse:
     context = {
         "standing": standing,
         "points": _points(it),
-        "groups": findings_page.groups(it.pk),
+        "groups": findings_page.groups(request.user, it.pk),
         "runs": [{"run": r, "title": flow_words.title(r.flow.kind), "state": runs_page.state(r)} for r in recent],
     }
     return _page(request, it, "channel", context)
@@ -566,6 +566,23 @@ def pause(request: PersonRequest, code: str) -> HttpResponse:
     with answers.attempt(request):
         paused = request.POST.get("paused") == "yes"
         channels_.pause_writes(it, paused, actor=answers.actor(request.user), at=clock.now())
+    return redirect("channel_settings", code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def choose(request: PersonRequest, code: str) -> HttpResponse:
+    """What happens by itself, and what a person is asked about."""
+    it = _find(code)
+    with answers.attempt(request, gettext("Saved.")):
+        channels_.choose(
+            it,
+            accepts_by_itself=request.POST.get("accepts_by_itself") == "yes",
+            books_shipments=request.POST.get("books_shipments") == "yes",
+            actor=answers.actor(request.user),
+            at=clock.now(),
+        )
+        runs.start_after_commit(staging_page.ACCEPTS, [it.pk])
     return redirect("channel_settings", code)
 
 

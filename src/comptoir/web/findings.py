@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from comptoir.accounts.rights import PersonRequest, Right, needs
+from comptoir.accounts.models import User
+from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.channels.models import Channel
+from comptoir.commerce.orders import status
 from comptoir.commerce.orders.models import Order
 from comptoir.engine import findings as engine
 from comptoir.engine.models import Finding, Severity
+from comptoir.kit import clock
+from comptoir.kit.errors import BadInput
 from comptoir.offers.models import Link
 from comptoir.staging.models import StagedSale
-from comptoir.web import cells, channel_names, findings_words, lists, words
+from comptoir.web import answers, cells, channel_names, findings_words, lists, words
+
+SEVERITIES = (Severity.ERROR, Severity.RETRY, Severity.INFO)
 
 
-def groups(channel: int | None = None, severity: Severity | None = None) -> list[dict[str, Any]]:
-    """Open findings by (code, channel) in words, worst first."""
+def groups(user: User, channel: int | None = None, severity: Severity | None = None) -> list[dict[str, Any]]:
+    """Open findings by (code, channel) in words, worst first, for somebody who may close them or not."""
+    may_close = allows(user, Right.CLOSE_FINDINGS)
     channels = Channel.objects.in_bulk()
     shown = []
     for group in engine.open_groups(channel, severity):
@@ -40,7 +51,8 @@ def groups(channel: int | None = None, severity: Severity | None = None) -> list
                 "cure": findings_words.cure(group.code, facts),
                 "url": url,
                 "url_words": leads_to,
-                "all_url": f"{reverse('findings_all')}?code={group.code}&channel={group.channel or ''}",
+                "may_close": may_close,
+                "all_url": f"{reverse('findings_all')}?state=open&code={group.code}&channel={group.channel or ''}",
             }
         )
     return shown
@@ -50,12 +62,21 @@ def groups(channel: int | None = None, severity: Severity | None = None) -> list
 @needs(Right.SEE_CHANNELS)
 def findings(request: PersonRequest) -> HttpResponse:
     """Open ones, in groups."""
-    return render(request, "findings/groups.html", {"groups": groups()})
+    return render(request, "findings/groups.html", {"groups": groups(request.user)})
 
 
 def _subject(row: Finding) -> str:
     url = getattr(row, "url", "")
     return cells.link(url, row.subject) if url else cells.name(row.subject)
+
+
+def _resolved(row: Finding) -> str:
+    """When, and by whom where it did not close by itself."""
+    if not row.closed_by:
+        return cells.moment(row.closed_at)
+    return cells.two(
+        cells.moment(row.closed_at), f"{row.closed_by}: {row.closed_note}" if row.closed_note else row.closed_by
+    )
 
 
 ALL = lists.Listing(
@@ -70,7 +91,7 @@ ALL = lists.Listing(
         lists.Column(_("Channel"), lambda f: cells.name(f.channel.name if f.channel else "")),
         lists.Column(_("Times"), lambda f: f"{f.count:,}", is_number=True),
         lists.Column(_("Last"), lambda f: cells.moment(f.last_at), "d"),
-        lists.Column(_("Resolved"), lambda f: cells.moment(f.closed_at)),
+        lists.Column(_("Resolved"), _resolved),
     ),
     sorts=(lists.Sort("latest", _("Latest first"), ("-last_at", "-id")),),
     filters=(
@@ -97,7 +118,9 @@ ALL = lists.Listing(
     search_hint=_("What it is about"),
     empty=lists.Empty(_("Nothing was found yet"), _("Runs leave a finding here for whatever someone should read.")),
     fill=lambda rows: link_subjects(rows),
+    selects="done",
 )
+ALL_TO_READ = replace(ALL, selects="")
 
 
 def link_subjects(rows: Any) -> None:
@@ -126,4 +149,45 @@ def link_subjects(rows: Any) -> None:
 def findings_all(request: PersonRequest) -> HttpResponse:
     """Every finding, open or resolved, one by one."""
     rows = Finding.objects.select_related("channel")
-    return render(request, "findings/all.html", {"list": ALL.show(request, rows)})
+    may_close = allows(request.user, Right.CLOSE_FINDINGS)
+    shown = (ALL if may_close else ALL_TO_READ).show(request, rows)
+    return render(request, "findings/all.html", {"list": shown, "may_close": may_close})
+
+
+def about(channel: int | None, subject: str) -> list[Finding]:
+    """What is open about one thing, worst first, in words."""
+    rows = list(Finding.objects.filter(Q(channel=channel) | Q(channel=None), subject=subject, closed_at__isnull=True))
+    rows.sort(key=lambda row: (SEVERITIES.index(row.severity), row.pk))
+    for row in rows:
+        row.severity_words = words.of(Severity, row.severity)  # type: ignore[attr-defined]
+        row.title = findings_words.title(row.code, row.facts)  # type: ignore[attr-defined]
+        row.cure = findings_words.cure(row.code, row.facts)  # type: ignore[attr-defined]
+    return rows
+
+
+@require_POST
+@needs(Right.CLOSE_FINDINGS)
+def findings_done(request: PersonRequest) -> HttpResponse:
+    """A person says that these are dealt with, with a note or without."""
+    picked = [int(pk) for pk in request.POST.getlist("picked") if pk.isdigit()][:1000]
+    number = 0
+    note, at, who = request.POST.get("note", "").strip(), clock.now(), answers.actor(request.user)
+    with answers.attempt(request):
+        if not picked:
+            raise BadInput(gettext("pick at least one finding"))
+        orders = _orders_of(picked)  # locked first, as by a run that follows them
+        for one in engine.close_by_hand(picked, note, actor=who, at=at):
+            number += 1
+            if one.subject in orders:
+                status.note(orders[one.subject], "dealt_with", facts={"code": one.code}, reason=note, actor=who, at=at)
+        said = ngettext("%(n)d finding is dealt with.", "%(n)d findings are dealt with.", number)
+        answers.say(request, said % {"n": number})
+    return answers.back(request, "findings")
+
+
+def _orders_of(picked: Sequence[int]) -> dict[str, int]:
+    """The orders that these findings are about, by subject, locked."""
+    subjects = Finding.objects.filter(pk__in=picked, subject__startswith="order:").values_list("subject", flat=True)
+    keys = {int(subject[6:]) for subject in subjects if subject[6:].isdigit()}
+    known = sorted(Order.objects.filter(pk__in=keys).values_list("pk", flat=True))
+    return {f"order:{status.lock(order).id}": order for order in known}

@@ -35,7 +35,7 @@ def home(request: PersonRequest) -> HttpResponse:
     """One page that says how it goes."""
     sees_channels = allows(request.user, Right.SEE_CHANNELS)
     context = {
-        "groups": findings_page.groups(severity=Severity.ERROR)[:8] if sees_channels else [],
+        "groups": findings_page.groups(request.user, severity=Severity.ERROR)[:8] if sees_channels else [],
         "waits": _waits(request),
         "standings": channels_page.standings() if sees_channels else None,
         "today": _today() if allows(request.user, Right.SEE_ORDERS) else None,

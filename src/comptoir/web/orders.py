@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
+from comptoir.accounts.models import User
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.commerce.catalog.records import Found
 from comptoir.commerce.inventory.models import Backorder, Reservation
@@ -25,14 +26,14 @@ from comptoir.commerce.orders import status as moves
 from comptoir.commerce.orders.models import History, Line, LineKind, Order, Preparation, Status
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.commerce.shipments.models import Shipment
-from comptoir.engine import findings
 from comptoir.engine.models import Effect, EffectState
 from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput
 from comptoir.kit.money import ZERO, to_minor
 from comptoir.staging import accept
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import answers, cells, channel_names, inventory, lists, words
+from comptoir.web import answers, cells, channel_names, findings_words, inventory, lists, words
+from comptoir.web import findings as findings_page
 
 # Looked up for each order that is met, in the order of the list. Without the OFFSET it becomes a join, for which the planner
 # takes what is promised to be all new and reads every order back to the one that has waited longest.
@@ -185,6 +186,8 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
         "addresses": _addresses(it),
         "staged": staged.pk if staged else None,
         "changed": _changed(it, staged) if it.is_blocked and staged else None,
+        "needs": _needs(it, request.user),
+        "may_close": allows(request.user, Right.CLOSE_FINDINGS),
         "may_see_buyer": allows(request.user, Right.SEE_BUYERS),
         "may_change": allows(request.user, Right.CHANGE_ORDERS),
         "has_left": any(line["row"].shipped for line in lines),
@@ -199,6 +202,43 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
         },
     }
     return render(request, "orders/order.html", context)
+
+
+#: What may be done about a finding on the order's own page, the first first.
+WAYS: dict[str, tuple[str, ...]] = {
+    "changed_there": ("take_theirs", "keep_ours"),
+    "reopened_there": ("take_theirs", "keep_ours"),
+    "cancelled_there_while_prepared": ("put_back",),
+    "cancelled_there_after_leaving": ("agree",),
+    "shipped_there_unbooked": ("book", "agree"),
+    "shipped_there_while_held": ("agree",),
+    "shipped_there_cancelled_here": ("agree",),
+    "unpaid_there": ("agree",),
+    "unpaid_there_after_leaving": ("agree",),
+    "refunded_there": ("agree",),
+}
+WAY_WORDS = {
+    "take_theirs": _("Take theirs"),
+    "keep_ours": _("Keep ours"),
+    "put_back": _("The goods are back on the shelf"),
+    "agree": _("Leave it as it is"),
+    "book": _("Book what left"),
+}
+
+
+def _needs(order: Order, user: User) -> list[dict[str, Any]]:
+    """What is open about this order, each with what this person may do about it here."""
+    shown = []
+    for finding in findings_page.about(order.channel, f"order:{order.pk}"):
+        ways = []
+        for way in WAYS.get(finding.code, ()):
+            is_in_head = order.is_blocked and way in ("take_theirs", "keep_ours")
+            if way == "put_back" and allows(user, Right.SHIP):
+                ways.append((reverse("order_put_back", args=[order.number]), WAY_WORDS[way]))
+            elif way != "put_back" and not is_in_head and allows(user, Right.CHANGE_ORDERS):
+                ways.append((reverse("order_do", args=[order.number, way]), WAY_WORDS[way]))
+        shown.append({"finding": finding, "ways": ways})
+    return shown
 
 
 def _takes(order: Order, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -302,19 +342,22 @@ WHAT = {
     "shipped": _("Shipped"),
     "blocked": _("Changed at the channel: waits for a person"),
     "unblocked": _("A person has decided: preparation goes on"),
-    "agreed": _("The channel agrees"),
+    "agreed": _("A person has seen the status there and left the order as it is"),
     "carrier_changed": _("Another carrier"),
     "address_changed": _("Address corrected"),
     "line_moved": _("A line is served from another warehouse"),
     "tracking_changed": _("Tracking number changed"),
     "took_theirs": _("The channel's version was taken"),
     "kept_ours": _("Our version was kept"),
+    "dealt_with": _("A person has dealt with: %(finding)s"),
 }
 
 
 def _happened(row: History) -> str:
     labels = {**words.WORDS[Status], **words.WORDS[Preparation]}
     said = str(WHAT.get(row.what) or row.what.replace("_", " ").capitalize())
+    if row.what == "dealt_with":
+        return said % {"finding": findings_words.title(str(row.facts.get("code", "")), {})}
     return said % {"before": labels.get(row.before, row.before), "after": labels.get(row.after, row.after)}
 
 
@@ -346,6 +389,16 @@ def _keep_ours(order: Order, request: PersonRequest, **who: Any) -> None:
     actions.keep_ours(order.pk, staged.sale, **who)
 
 
+def _agree(order: Order, request: PersonRequest, **who: Any) -> None:
+    actions.agree(order.pk, reason=gettext("left as it is"), **who)
+
+
+def _book(order: Order, request: PersonRequest, **who: Any) -> None:
+    """What left with the shop's own screen is gone, whatever is set for the channel."""
+    staged = get_object_or_404(StagedSale, order=order.pk)
+    shipments.book_shipped_there(order.pk, tracking=next(iter(staged.sale.get("tracking", ())), ""), **who)
+
+
 # What a person may do to an order: the action, and what the page says when it is done.
 DEEDS: dict[str, tuple[Any, Any]] = {
     "hold": (lambda o, r, **who: actions.hold(o.pk, reason=_reason(r), **who), _("On hold.")),
@@ -354,6 +407,8 @@ DEEDS: dict[str, tuple[Any, Any]] = {
     "cancel_line": (_cancel_line, _("Line cancelled.")),
     "take_theirs": (_take_theirs, _("The channel's version is taken.")),
     "keep_ours": (_keep_ours, _("Our version is kept; preparation may go on.")),
+    "book": (_book, _("Booked: the goods have left.")),
+    "agree": (_agree, _("Left as it is. It is asked about again if the status there changes.")),
 }
 
 
@@ -367,6 +422,16 @@ def order_do(request: PersonRequest, number: str, deed: str) -> HttpResponse:
     act, done = DEEDS[deed]
     with answers.attempt(request, done):
         act(it, request, at=clock.now(), actor=answers.actor(request.user))
+    return redirect("order", number)
+
+
+@require_POST
+@needs(Right.SHIP)
+def put_back(request: PersonRequest, number: str) -> HttpResponse:
+    """Out of the basket or box, back on the shelf."""
+    it = get_object_or_404(Order, number=number)
+    with answers.attempt(request, gettext("The goods are on their shelf again.")):
+        actions.put_back(it.pk, at=clock.now(), actor=answers.actor(request.user))
     return redirect("order", number)
 
 
