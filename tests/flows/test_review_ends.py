@@ -161,6 +161,42 @@ def test_a_cancellation_that_was_refused_is_over_when_the_shop_has_it(shop: Worl
     assert open_codes() == set()
 
 
+def test_a_line_cancelled_here_is_for_a_person_until_the_shop_sells_no_more_of_it(shop: World) -> None:
+    there, order = sold(shop, 3)
+    line = order.lines.get()
+    orders.cancel_line(line.pk, Decimal(1), reason="broken", at=shop.at, actor=SYSTEM)
+    orders.cancel_line(line.pk, Decimal(1), reason="broken too", at=shop.at, actor=SYSTEM)
+    found = Finding.objects.get(closed_at__isnull=True)
+    assert (found.code, found.severity, found.facts["units"]) == ("line_cancelled_here_only", "error", "2 × CUP")
+    assert (found.facts["sku"], found.facts["number"]) == ("CUP", order.number)
+    seen_again(shop, there, "PS_OS_PREPARATION")
+    assert open_codes() == {"line_cancelled_here_only"}
+    (detail,) = shop.shop.state.details(there)
+    shop.shop.state.refund_lines(there, {detail["id"]: 1})
+    later(shop)
+    assert "line_cancelled_here_only" in open_codes()
+    orders.keep_ours(order.pk, StagedSale.objects.get(order=order.pk).sale, at=shop.at, actor=SYSTEM)
+    shop.shop.state.refund_lines(there, {detail["id"]: 1})
+    later(shop)
+    order.refresh_from_db()
+    assert (open_codes(), order.is_blocked) == (set(), False)  # it is now there as it is here: nobody is asked
+
+
+def test_a_line_that_is_the_whole_order_is_told_as_its_cancellation(shop: World) -> None:
+    _, order = sold(shop, 3)
+    orders.cancel_line(order.lines.get().pk, reason="broken", at=shop.at, actor=SYSTEM)
+    assert open_codes() == set()
+    assert Effect.objects.get(kind="cancel").state == "wanted"
+
+
+def test_units_that_the_shop_gave_back_before_the_sale_came_in_are_nobodys_business(shop: World) -> None:
+    there = shop.shop.state.place_order([(1, 0, 3)])
+    shop.shop.state.refund_lines(there, {shop.shop.state.details(there)[0]["id"]: 1})
+    later(shop)
+    assert Order.objects.get(external_id=str(there)).lines.get().cancelled == 1
+    assert open_codes() == set()
+
+
 def test_a_lost_promise_is_over_when_it_is_kept_or_nobody_waits(shop: World) -> None:
     cup = Variant.objects.get()
     main = inventory.default_warehouse().pk

@@ -9,7 +9,7 @@ from comptoir.channels import registry
 from comptoir.channels.models import Channel
 from comptoir.channels.records import sale_from_text
 from comptoir.commerce.orders import actions as orders
-from comptoir.commerce.orders import differences, external
+from comptoir.commerce.orders import differences, external, queries
 from comptoir.commerce.orders.records import Severity as Said
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.engine import effects
@@ -20,7 +20,8 @@ from comptoir.kit import sql
 
 _SEEN = """
 SELECT s.meaning, s.external_status, s.sale, o.id, o.status, o.is_cancelled_there, o.theirs, o.is_blocked,
-       EXISTS (SELECT FROM orders_line l WHERE l.order_id = o.id AND l.shipped > 0)
+       EXISTS (SELECT FROM orders_line l WHERE l.order_id = o.id AND l.shipped > 0),
+       EXISTS (SELECT FROM orders_line l WHERE l.order_id = o.id AND l.cancelled > 0)
 FROM staging_stagedsale s JOIN orders_order o ON o.id = s."order"
 WHERE s.id = ANY(%s) ORDER BY o.id
 """
@@ -49,16 +50,20 @@ def follow(run: RunContext, channel: Channel, staged: Sequence[int]) -> None:
         return
     rows = sql.rows(_SEEN, [list(staged)])
     orders.note_external_status({row[3]: row[1] for row in rows}, meanings={row[3]: row[0] for row in rows}, at=run.at)
-    for meaning, _, text, order, status, is_cancelled_there, theirs, is_blocked, has_left in rows:
+    for meaning, _, text, order, status, is_cancelled_there, theirs, is_blocked, has_left, has_less in rows:
         sale = json.loads(text)
         standing = external.standing(status, has_left=has_left, is_cancelled_there=is_cancelled_there)
         found: dict[str, Said] = {}
         if external.reaction(meaning, standing) != external.NOTHING:
             found |= _status(run, channel, order, meaning, text)
-        if differences.compare(json.loads(theirs) if theirs else None, differences.snapshot_of_sale(sale)):
+        version = differences.snapshot_of_sale(sale)
+        if differences.compare(json.loads(theirs) if theirs else None, version):
             for finding in orders.compare(order, sale, at=run.at, actor=run.actor):
                 run.found(finding.code, finding.subject, Severity(finding.severity.value), **finding.facts)
                 found[finding.code] = finding.severity
+        is_sold = has_less and meaning not in (external.Meaning.CANCELLED, external.Meaning.REFUNDED)
+        if is_sold and queries.cancelled_here_only(order, version):
+            found["line_cancelled_here_only"] = Said.ERROR  # still so; it was said when it happened
         run.resolved([f"order:{order}"], codes=external.over(meaning, found))
         if meaning == external.Meaning.CANCELLED:  # with the shop's own screen, as the refusal asks for
             run.resolved([f"order:{order}"], codes=("cancel_refused", "cancel_unknown"))

@@ -8,6 +8,7 @@ from comptoir.commerce.catalog import events as catalog
 from comptoir.commerce.inventory import events as inventory
 from comptoir.commerce.orders import events as orders
 from comptoir.commerce.orders import external
+from comptoir.commerce.orders import queries as order_queries
 from comptoir.commerce.orders.external import Deed
 from comptoir.commerce.shipments import events as shipments
 from comptoir.engine import effects, findings
@@ -37,6 +38,7 @@ def set_up() -> None:
     on(shipments.SHIPPED, want_tracking)
     on(shipments.TRACKING_CHANGED, want_new_tracking)
     on(orders.CANCELLED, want_cancellation)
+    on(orders.LINE_CANCELLED, ask_for_line)
 
 
 def tell_levels(happened: Happened) -> None:
@@ -156,6 +158,25 @@ def want_cancellation(happened: Happened) -> None:
         return
     effects.want(channel, "cancel", f"order:{facts['order']}", f"order:{facts['order']}", about, at=happened.at)
     start_after_commit("push_cancellations", [channel])
+
+
+def ask_for_line(happened: Happened) -> None:
+    """We cancelled a line of what a channel sold, or units of one. No channel can be told that: a person must."""
+    facts = happened.facts
+    if facts.get("channel") is None or not facts["is_ours"]:
+        return
+    units = order_queries.cancelled_here_only(facts["order"])
+    if units:
+        about = {"number": facts["number"], "sku": facts["sku"], "quantity": facts["quantity"]}
+        about["units"] = ", ".join(f"{quantity.normalize():f} × {sku}" for sku, quantity in units)
+        findings.report(
+            [
+                findings.Report(
+                    facts["channel"], "line_cancelled_here_only", f"order:{facts['order']}", Severity.ERROR, about
+                )
+            ],
+            at=happened.at,
+        )
 
 
 def _can(channel: int, ability: str) -> bool:

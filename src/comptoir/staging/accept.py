@@ -119,7 +119,12 @@ def _cancel_refunded(placed: Sequence[Placed], sales: Mapping[str, Sale], *, at:
     for order, external_id, line, quantity in lines:
         if units := refunded.get((order, external_id)):
             orders.cancel_line(
-                line, min(units, quantity), reason="refunded there before it came in", at=at, actor=actor
+                line,
+                min(units, quantity),
+                reason="refunded there before it came in",
+                is_ours=False,
+                at=at,
+                actor=actor,
             )
 
 

@@ -135,6 +135,11 @@ WORDS: dict[str, Words] = {
         "order",
     ),
     "cancelled_here_only": Words(_("Cancelled here, not at the channel"), _("Cancel it there, too."), "order"),
+    "line_cancelled_here_only": Words(
+        _("Cancelled here, and still sold at the channel: %(units)s"),
+        _("Take it out or refund it there, too."),
+        "order",
+    ),
     "reopened_there": Words(_("The channel took its cancellation back"), _("Take theirs, or keep ours."), "order"),
     "unpaid_there": Words(_("No longer paid at the channel"), _("Let it go on, or cancel it."), "order"),
     "unpaid_there_after_leaving": Words(
@@ -356,6 +361,7 @@ KINDS = {
     "unknown_carrier": _("Carrier not mapped"),
     "total_differs": _("Total does not add up"),
     "right_missing": _("Right missing"),
+    "line_cancelled_here_only": _("Line cancelled here, not at the channel"),
 }
 
 

@@ -349,6 +349,7 @@ WHAT = {
     "tracking_changed": _("Tracking number changed"),
     "took_theirs": _("The channel's version was taken"),
     "kept_ours": _("Our version was kept"),
+    "followed_there": _("The channel has taken out what was cancelled here"),
     "dealt_with": _("A person has dealt with: %(finding)s"),
 }
 

@@ -150,8 +150,13 @@ def cancel_rest(order: int, *, reason: str, at: datetime, actor: Actor) -> Statu
     return _settle(order, actor=actor, at=at, reason=reason)
 
 
-def cancel_line(line: int, quantity: Decimal | None = None, *, reason: str, at: datetime, actor: Actor) -> Status:
-    """Cancel so much of a line (None: all that is open), of a kit with its parts; the order's status afterwards."""
+def cancel_line(
+    line: int, quantity: Decimal | None = None, *, reason: str, at: datetime, actor: Actor, is_ours: bool = True
+) -> Status:
+    """Cancel so much of a line (None: all that is open), of a kit with its parts; the order's status afterwards.
+
+    `is_ours` False: the channel gave the units back first.
+    """
     order = sql.value("SELECT order_id FROM orders_line WHERE id = %s", [line])
     if order is None:
         raise BadInput("there is no such line", place="line", value=line, cure="look at the order's lines")
@@ -173,7 +178,7 @@ def cancel_line(line: int, quantity: Decimal | None = None, *, reason: str, at: 
                 raise TooMuch(locked.number, part.sku, of_part, part.open)
             less[part.id] = of_part
     _cancel_lines(less, lines, at=at, actor=actor)
-    _tell_cancelled_lines(locked, lines, {line: number}, reason, at=at, actor=actor)
+    _tell_cancelled_lines(locked, lines, {line: number}, reason, is_ours=is_ours, at=at, actor=actor)
     return _settle(order, actor=actor, at=at, reason=reason)
 
 
@@ -196,6 +201,7 @@ def _tell_cancelled_lines(
     less: Mapping[int, Decimal],
     reason: str,
     *,
+    is_ours: bool = True,
     at: datetime,
     actor: Actor,
 ) -> None:
@@ -204,7 +210,7 @@ def _tell_cancelled_lines(
         note(order.id, "line_cancelled", reason=reason, facts=about, actor=actor, at=at)
         record(
             events.LINE_CANCELLED,
-            {**order.facts, **about, "external_line": lines[line].external_id, "reason": reason},
+            {**order.facts, **about, "external_line": lines[line].external_id, "is_ours": is_ours, "reason": reason},
             actor=actor,
             at=at,
             subject=f"order:{order.id}",
@@ -546,14 +552,29 @@ def compare(order: int, sale: Mapping[str, Any], *, at: datetime, actor: Actor) 
     On an order that is open: one Error with both versions, and preparation waits. On one that is not: Info.
     """
     locked = lock(order)
-    changed = differences.compare(locked.theirs, differences.snapshot_of_sale(sale))
+    theirs = differences.snapshot_of_sale(sale)
+    changed = differences.compare(locked.theirs, theirs)
     if not changed or locked.status == Status.CANCELLED:
+        return []
+    if not changed.fields and _is_as_cancelled_here(order, changed, theirs):
+        sql.execute(
+            "UPDATE orders_order SET theirs = %s, changed_at = %s WHERE id = %s", [sql.Jsonb(theirs), at, order]
+        )
+        note(order, "followed_there", facts=changed.facts, actor=actor, at=at)
         return []
     facts = {**locked.facts, **changed.facts}
     if locked.status not in status.OPEN:
         return [Finding("changed_there_after_leaving", Severity.INFO, f"order:{order}", facts)]
     block(order, reason="changed there", facts=changed.facts, at=at, actor=actor)
     return [Finding("changed_there", Severity.ERROR, f"order:{order}", facts)]
+
+
+def _is_as_cancelled_here(order: int, changed: differences.Differences, theirs: Mapping[str, Any]) -> bool:
+    """Whether all that differs there is that units cancelled here are not sold there any more either."""
+    there = differences.units(theirs)
+    ours = {line.external_id: line.quantity - line.cancelled for line in lines_of(order).values() if not line.parent}
+    cancelled = {line.external_id for line in lines_of(order).values() if line.cancelled}
+    return all(one["line"] in cancelled and there.get(one["line"], ZERO) == ours[one["line"]] for one in changed.lines)
 
 
 def keep_ours(order: int, sale: Mapping[str, Any], *, at: datetime, actor: Actor, reason: str = "") -> None:

@@ -79,6 +79,13 @@ def compare(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Diffe
     return Differences(lines, fields)
 
 
+def units(snapshot: Mapping[str, Any]) -> dict[str, Decimal]:
+    """How many units of each line the channel still sells: what was ordered less what was given back."""
+    return {
+        line: Decimal(quantity) - Decimal(refunded) for line, (_sku, quantity, refunded) in snapshot["lines"].items()
+    }
+
+
 def _line(content: list[str] | None) -> dict[str, str] | None:
     return None if content is None else {"sku": content[0], "quantity": content[1], "refunded": content[2]}
 

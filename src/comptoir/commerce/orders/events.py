@@ -10,7 +10,8 @@ MOVED = "orders.order.moved"
 #: facts: order, number, channel, external_id, is_ours (False: the channel cancelled first), reason
 CANCELLED = "orders.order.cancelled"
 
-#: facts: order, number, channel, external_id, line, external_line, quantity, reason
+#: facts: order, number, channel, external_id, line, external_line, quantity, is_ours (False: the channel gave the units
+#: back first), reason
 LINE_CANCELLED = "orders.line.cancelled"
 
 #: facts: order, number, channel, external_id, lines {line: quantity}, completes

@@ -202,10 +202,13 @@ CURES: Mapping[str, Cure] = {
         ended_by=frozenset({Deed.KEEP_OURS, Deed.TAKE_THEIRS, Deed.CANCEL, Deed.COMPLETE}),
     ),
     "changed_there_after_leaving": Cure(),
+    "line_cancelled_here_only": Cure(
+        ("take it out or refund it there",), ended_by=frozenset({Deed.TAKE_THEIRS, Deed.CANCEL})
+    ),
 }
 
 #: What the channel's version says, and not its status: raised anew as long as the version differs from what we agreed on.
-OF_THE_VERSION = frozenset({"changed_there", "changed_there_after_leaving"})
+OF_THE_VERSION = frozenset({"changed_there", "changed_there_after_leaving", "line_cancelled_here_only"})
 
 
 def over(meaning: Meaning | str, found: Mapping[str, Severity]) -> list[str]:
@@ -301,6 +304,8 @@ def page() -> str:
         "- cancelled there while picked or packed here: as above, with the Error `cancelled_there_while_prepared`.",
         "- lines, quantities, address or refunds that differ there: `changed_there` (Error) with both versions on what has",
         "  not left, and preparation waits; Info `changed_there_after_leaving` on what has.",
+        "- a line, or units of one, cancelled here: `line_cancelled_here_only` (Error) until the version there sells no more",
+        "  of it than we do. A version that differs only by that is agreed on without asking.",
         "",
         "A finding stays open while the channel says what is named here, until a person has done one of these things, or",
         "says that it is dealt with. Another Error about the status takes its place.",

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from comptoir.commerce.inventory import queries as stock
-from comptoir.commerce.orders import external
+from comptoir.commerce.orders import differences, external
 from comptoir.commerce.orders.external import Standing
 from comptoir.commerce.orders.models import Preparation, Status
 from comptoir.commerce.orders.records import ZERO
@@ -268,3 +268,24 @@ def standings(channel: int, external_ids: Sequence[str]) -> dict[str, Stood]:
         )
         for row in rows
     }
+
+
+def cancelled_here_only(order: int, theirs: Mapping[str, Any] | None = None) -> list[tuple[str, Decimal]]:
+    """Units that were cancelled here and that the channel still sells, by SKU: by the version of it that we agreed on, or
+    by this snapshot of another (`differences.snapshot`)."""
+    lines = sql.rows(
+        "SELECT external_id, sku, quantity - cancelled, cancelled FROM orders_line"
+        " WHERE order_id = %s AND parent_id IS NULL AND cancelled > 0 ORDER BY position",
+        [order],
+    )
+    if theirs is None and lines:
+        text = sql.value("SELECT theirs::text FROM orders_order WHERE id = %s", [order])
+        theirs = json.loads(text) if text else None
+    there = differences.units(theirs) if theirs else {}
+    found = []
+    for external_id, sku, ours, cancelled in lines:
+        # A line that has no name there cannot be found there: what was cancelled of it stays ours to tell.
+        sold = there.get(external_id, ZERO) if external_id and theirs else ours + cancelled
+        if sold > ours:
+            found.append((sku or external_id, min(sold - ours, cancelled)))
+    return found
