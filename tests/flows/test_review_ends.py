@@ -289,6 +289,31 @@ def test_a_parcel_of_an_order_that_the_shop_has_lost_keeps_no_other_waiting(shop
     assert "tracking_refused" in open_codes()
 
 
+def test_every_change_of_a_number_is_told_also_back_to_what_it_was(shop: World) -> None:
+    there, order = sold(shop)
+    parcel = shipments.ship(order.pk, key="k", tracking="A", at=shop.at, actor=SYSTEM)
+    for told, number in enumerate(["A", "B", "A", "B", "B"], 1):
+        shipments.change_tracking(parcel.pk, number, at=shop.at, actor=SYSTEM)
+        shop.pass_time(seconds=10)
+        shop.drain("push_tracking")
+        (carrier,) = [one for one in shop.shop.state.dump()["order_carriers"] if one["id_order"] == there]
+        assert carrier["tracking_number"] == number
+        assert Effect.objects.filter(kind="tracking", state="done").count() == min(told, 4)
+
+
+def test_a_number_that_is_corrected_does_not_take_away_those_of_later_parcels(shop: World) -> None:
+    there, order = sold(shop, 2)
+    line, main = order.lines.get().pk, inventory.default_warehouse().pk
+    first = shipments.ship(order.pk, [(line, main, Decimal(1))], key="1", tracking="T1", at=shop.at, actor=SYSTEM)
+    shop.drain("push_tracking")
+    shipments.ship(order.pk, key="2", tracking="T2", at=shop.at, actor=SYSTEM)
+    shop.drain("push_tracking")
+    shipments.change_tracking(first.pk, "T9", at=shop.at, actor=SYSTEM)
+    shop.drain("push_tracking")
+    (carrier,) = [one for one in shop.shop.state.dump()["order_carriers"] if one["id_order"] == there]
+    assert ("T9" in carrier["tracking_number"], "T2" in carrier["tracking_number"]) == (True, True)
+
+
 def test_a_picture_that_is_too_large_keeps_no_other_waiting(empty: World) -> None:
     product = empty.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=1)
     for _ in range(2):

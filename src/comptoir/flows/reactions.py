@@ -131,13 +131,13 @@ def want_tracking(happened: Happened) -> None:
 
 
 def want_new_tracking(happened: Happened) -> None:
-    """A tracking number was corrected: the channel is told the new one."""
+    """A tracking number was corrected: the channel is told the new one, each change once, also back to what it was."""
     facts = happened.facts
     channel = facts.get("channel")
     if channel is None or not facts["is_ours"] or not _can(channel, "tracking"):
         return
     effects.want(
-        channel, "tracking", f"shipment:{facts['shipment']}:{facts['tracking']}", f"order:{facts['order']}",
+        channel, "tracking", f"shipment:{facts['shipment']}:{facts['change']}", f"order:{facts['order']}",
         {"shipment": facts["shipment"], "number": facts["number"]}, at=happened.at,
     )  # fmt: skip
     start_after_commit("push_tracking", [channel])

@@ -294,16 +294,12 @@ EFFECT_WORDS = {
 
 def _shipments(order: Order) -> list[Shipment]:
     rows = list(order.shipments.prefetch_related("lines__line").order_by("id"))
-    keys = [f"shipment:{row.pk}" for row in rows]
-    told = (
-        dict(Effect.objects.filter(channel=order.channel, kind="tracking", key__in=keys).values_list("key", "state"))
-        if rows
-        else {}
-    )
+    effects = Effect.objects.filter(channel=order.channel, kind="tracking", subject=f"order:{order.pk}").order_by("id")
+    told = {one.facts.get("shipment"): one.state for one in effects} if rows else {}  # the last one counts
     for row in rows:
         tone, words = (
-            EFFECT_WORDS.get(EffectState(told[f"shipment:{row.pk}"]), ("", ""))
-            if f"shipment:{row.pk}" in told
+            EFFECT_WORDS.get(EffectState(told[row.pk]), ("", ""))
+            if row.pk in told
             else ("closed", _("nothing to tell"))
         )
         row.effect_tone, row.effect_words = tone, words  # type: ignore[attr-defined]

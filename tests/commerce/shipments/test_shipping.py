@@ -226,7 +226,7 @@ def test_the_parcel_to_tell_names_the_channels_lines_and_all_tracking_so_far(mug
     told = queries.parcel_facts(first.pk)
     assert told
     assert (told.sale, told.channel, told.key, told.lines, told.completes) == ("991", 3, "k", (("a", 1),), False)
-    assert told.all_tracking == ("T1",)
+    assert told.all_tracking == ("T1", "T2")
     told = queries.parcel_facts(last.pk)
     assert told
     assert (told.carrier, told.lines, told.completes) == ("ups", (("a", 1), ("b", 1)), True)

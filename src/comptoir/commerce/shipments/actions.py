@@ -182,10 +182,27 @@ def change_tracking(shipment: int, tracking: str, tracking_url: str = "", *, at:
     status.note(row.order_id, "tracking_changed", facts=about, actor=actor, at=at)
     record(
         events.TRACKING_CHANGED,
-        {**locked.facts, "shipment": shipment, "tracking": tracking, "is_ours": row.is_ours},
+        {
+            **locked.facts,
+            "shipment": shipment,
+            "tracking": tracking,
+            "change": _changes_of_tracking(row),
+            "is_ours": row.is_ours,
+        },
         actor=actor,
         at=at,
         subject=f"order:{row.order_id}",
+    )
+
+
+def _changes_of_tracking(shipment: Shipment) -> int:
+    """How often the number of a locked shipment has changed by now."""
+    return int(
+        sql.value(
+            "SELECT count(*) FROM orders_history WHERE order_id = %s AND what = 'tracking_changed'"
+            " AND facts ->> 'shipment' = %s",
+            [shipment.order_id, str(shipment.pk)],
+        )
     )
 
 

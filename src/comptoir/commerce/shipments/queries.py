@@ -28,7 +28,9 @@ class ParcelFacts:
     completes: bool
     is_ours: bool
     lines: tuple[tuple[str, Decimal], ...]
-    all_tracking: tuple[str, ...]  # of every parcel of the sale so far, oldest first
+    all_tracking: tuple[
+        str, ...
+    ]  # of every parcel of the sale by now, oldest first, also when an early one is told again
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,8 @@ def parcel_facts(shipment: int) -> ParcelFacts | None:
         [shipment],
     )
     tracking = sql.rows(
-        "SELECT tracking FROM shipments_shipment WHERE order_id = %s AND id <= %s AND tracking <> '' ORDER BY id",
-        [row[3], shipment],
+        "SELECT tracking FROM shipments_shipment WHERE order_id = %s AND tracking <> '' ORDER BY id",
+        [row[3]],
     )
     told = tuple((line, quantity) for line, quantity in lines)
     return ParcelFacts(*(*row, told, tuple(dict.fromkeys(number for (number,) in tracking))))
