@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import toy_world as world
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_harness import make_channel, make_flow
@@ -558,6 +558,67 @@ def test_an_effect_that_did_not_get_there_is_wanted_as_before(script: int, chann
     assert (run.status, run.not_before) == (RunStatus.QUEUED, START + timedelta(seconds=60))
     effect = Effect.objects.get()
     assert (effect.state, effect.next_at) == ("wanted", START + timedelta(seconds=60))
+
+
+@pytest.mark.parametrize(
+    ("breaks_at", "state", "calls"), [("preparing", "wanted", 0), ("calling", "called", 1), ("asking", "called", 1)]
+)
+def test_an_effect_that_breaks_us_is_put_off_and_named_and_the_others_go_on(
+    script: int, channel: Channel, now: clock.ManualClock, breaks_at: str, state: str, calls: int
+) -> None:
+    for key in ("1", "2", "3"):
+        effects.want(channel.pk, "toy", key, f"parcel:{key}", {}, at=START)
+    if breaks_at == "asking":
+        Effect.objects.filter(key="1").update(state="called", calls=1)
+    is_mended = False
+
+    def break_(where: str) -> bool:
+        if not is_mended and where == breaks_at:
+            raise ZeroDivisionError(where)
+        return False
+
+    def recipe(run: RunContext) -> None:
+        for effect in effects.take(run, run.channel_id, "toy", 10):
+            bad = effect.key == "1"
+            with effects.apart(run, effect):
+                if bad:
+                    break_("preparing")
+
+                def call(bad: bool = bad) -> Answer:
+                    if bad:
+                        break_("calling")
+                    return Answer(item=0, fate=Fate.DONE)
+
+                effects.tell(run, effect, call, lambda: break_("asking"))
+
+    now.advance(timedelta(minutes=2))
+    run = carry_out(script, recipe)
+    assert (run.status, run.outcome, run.seen, run.changed, run.failed) == ("done", "partial", 3, 2, 1)
+    broken = Effect.objects.get(key="1")
+    assert (broken.state, broken.calls, broken.reason) == (state, calls, breaks_at)
+    assert Effect.objects.filter(state="done").count() == 2
+    found = Finding.objects.get(closed_at__isnull=True)
+    assert (found.code, found.subject, found.severity) == ("toy_broken", "parcel:1", "error")
+    assert (found.facts["error"], found.facts["reason"]) == ("ZeroDivisionError", breaks_at)
+    assert broken.next_at is not None
+    assert broken.next_at >= clock.now() + timedelta(minutes=2)
+
+    is_mended = True
+    now.set(broken.next_at)
+    carry_out(script, recipe)
+    assert (Effect.objects.get(key="1").state, open_codes(channel)) == ("done", set())
+
+
+def test_what_is_wrong_with_more_than_one_effect_is_not_kept_to_it(script: int, channel: Channel) -> None:
+    effects.want(channel.pk, "toy", "1", "parcel:1", {}, at=START)
+
+    def recipe(run: RunContext) -> None:
+        for effect in effects.take(run, run.channel_id, "toy", 10):
+            with effects.apart(run, effect):
+                raise OperationalError("the database went away")
+
+    run = carry_out(script, recipe)
+    assert (run.status, run.not_before is not None, open_codes(channel)) == ("queued", True, set())
 
 
 # The books

@@ -18,6 +18,7 @@ from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders.models import Order
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.connectors.prestashop.simulator import PrestaShopSimulator
+from comptoir.engine import effects
 from comptoir.engine.models import Effect, Finding
 from comptoir.flows import connecting, imports
 from comptoir.kit import clock
@@ -287,6 +288,19 @@ def test_a_parcel_of_an_order_that_the_shop_has_lost_keeps_no_other_waiting(shop
     states = dict(Effect.objects.filter(kind="tracking").values_list("subject", "state"))
     assert states == {f"order:{first.pk}": "refused", f"order:{second.pk}": "done"}
     assert "tracking_refused" in open_codes()
+
+
+def test_a_parcel_that_cannot_be_put_together_keeps_no_other_waiting(shop: World) -> None:
+    _, order = sold(shop)
+    effects.want(shop.channel.pk, "tracking", "shipment:0", "order:0", {"shipment": 0, "number": "?"}, at=shop.at)
+    effects.want(shop.channel.pk, "cancel", "order:0", "order:0", {}, at=shop.at)
+    shipments.ship(order.pk, key="k", tracking="T1", at=shop.at, actor=SYSTEM)
+    shop.pass_time(seconds=1)
+    for _ in range(2):
+        shop.drain("push_tracking", "push_cancellations")
+    assert open_codes() == {"tracking_broken", "cancel_broken"}
+    states = set(Effect.objects.values_list("kind", "state"))
+    assert states == {("tracking", "wanted"), ("tracking", "done"), ("cancel", "wanted")}
 
 
 def test_every_change_of_a_number_is_told_also_back_to_what_it_was(shop: World) -> None:

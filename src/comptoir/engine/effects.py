@@ -6,22 +6,26 @@ part of a checkpoint. An effect found as *called* may have had its effect: the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from comptoir.channels.errors import ChannelError, NotUnderstood, Refused, TryLater, Unknown
 from comptoir.channels.records import Answer, Fate
 from comptoir.engine import ending, retry
-from comptoir.engine.errors import Fenced
+from comptoir.engine.errors import Fenced, Stopped
 from comptoir.engine.models import EffectState, Severity
 from comptoir.kit import clock, sql
 
 if TYPE_CHECKING:
     from comptoir.engine.runs import RunContext
+
+logger = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0
 
@@ -165,13 +169,40 @@ def tell(
     return answer.fate
 
 
+@contextmanager
+def apart(run: RunContext, effect: Taken) -> Iterator[None]:
+    """Keep what is wrong with one effect to itself, around all that is done about it: it is put off, as called where the
+    call may have begun, and named by a finding; the others go on.
+
+    Not what is wrong with more than it: a fate of the channel, a run that no longer counts, a database that went away.
+    """
+    try:
+        yield
+    except (ChannelError, Fenced, Stopped, OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # logged in full, and a finding says where it broke
+        if run.is_in_checkpoint:
+            raise
+        logger.exception("run %s of %s: effect %s failed", run.id, run.kind, effect.key)
+        what = retry.words(error)
+        with run.checkpoint():
+            [(state, wanted_at)] = sql.rows("SELECT state, wanted_at FROM engine_effect WHERE id = %s", [effect.id])
+            if not run.is_preview:
+                # One that breaks before its call has no calls to count: it waits as long again as it has waited so far.
+                age = min((run.at - wanted_at).total_seconds(), LONGEST_WAIT)
+                put_off(run, effect, EffectState(state), what["text"], wait=age)
+            run.count(seen=1, failed=1)
+            facts = {**what["facts"], "error": what["code"], "reason": what["text"], "where": what["where"]}
+            run.found(f"{effect.kind}_broken", effect.subject, Severity.ERROR, **{**facts, "key": effect.key})
+
+
 def _done(
     run: RunContext, effect: Taken, then: Callable[[Fate, str], None] | None, *, changed: int, unchanged: int
 ) -> None:
     with run.checkpoint():
         finish(run, effect, EffectState.DONE)
         run.count(seen=1, changed=changed, unchanged=unchanged)
-        run.resolved([effect.subject], [f"{effect.kind}_refused", f"{effect.kind}_unknown"])
+        run.resolved([effect.subject], [f"{effect.kind}_{word}" for word in ("refused", "unknown", "broken")])
         if then is not None:
             then(Fate.DONE, "")
 
@@ -180,6 +211,7 @@ def _refused(run: RunContext, effect: Taken, reason: str, then: Callable[[Fate, 
     with run.checkpoint():
         finish(run, effect, EffectState.REFUSED, reason)
         run.count(seen=1, failed=1)
+        run.resolved([effect.subject], [f"{effect.kind}_broken"])
         run.found(f"{effect.kind}_refused", effect.subject, Severity.ERROR, reason=reason, key=effect.key)
         if then is not None:
             then(Fate.REFUSED, reason)
@@ -191,6 +223,7 @@ def _unknown(
     with run.checkpoint():
         put_off(run, effect, EffectState.CALLED, reason, wait=wait)
         run.count(seen=1, parked=1)
+        run.resolved([effect.subject], [f"{effect.kind}_broken"])
         run.found(f"{effect.kind}_unknown", effect.subject, Severity.RETRY, reason=reason, key=effect.key)
         if then is not None:
             then(Fate.UNKNOWN, reason)

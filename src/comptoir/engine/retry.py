@@ -117,7 +117,7 @@ def _later(run: RunContext, error: Exception, asked: float | None) -> RunStatus:
 
 
 def _locked_out(run: RunContext, error: NotLetIn) -> RunStatus:
-    what = _words(error)
+    what = words(error)
     ending.end(run, RunStatus.FAILED, error=what)
     _note_health(run, error)
     subject = f"channel:{run.channel_id}"
@@ -130,7 +130,7 @@ def _locked_out(run: RunContext, error: NotLetIn) -> RunStatus:
 def _failed(
     run: RunContext, code: str, severity: Severity, error: Exception, *, asked: float | None = None
 ) -> RunStatus:
-    what = _words(error)
+    what = words(error)
     ending.end(run, RunStatus.FAILED, error=what)
     facts = {**what["facts"], "error": what["code"], "text": what["text"], "where": what["where"], "run": run.id}
     findings.report([findings.Report(run.channel_id, code, f"flow:{run.kind}", severity, facts)], at=run.at, run=run.id)
@@ -151,7 +151,8 @@ def _note_health(run: RunContext, error: Exception) -> None:
     channel.note_health(run.channel_id, error, at=run.at)
 
 
-def _words(error: Exception) -> dict[str, Any]:
+def words(error: Exception) -> dict[str, Any]:
+    """What a finding or a run keeps of an exception: code, text, facts, and the last place of ours that it passed."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "comptoir" in frame.filename] or frames
     return {

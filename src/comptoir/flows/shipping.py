@@ -46,15 +46,16 @@ def push_tracking(run: RunContext, channel: OpenChannel | None) -> None:
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
     target = channel.client.tracking
     for effect in _each(run, channel.ref, "tracking"):
-        parcel = parcel_of(int(effect.facts["shipment"]))
-        if run.is_preview:
-            _plan(run, effect, f"{effect.facts['number']} · {parcel.tracking}", "tracking", parcel.tracking)
-        else:
+        with effects.apart(run, effect):
             shipment = int(effect.facts["shipment"])
-            effects.tell(
-                run, effect, partial(target.confirm, parcel), partial(target.is_confirmed, parcel),
-                then=partial(_shop_took_off, run, channel.ref, shipment),
-            )  # fmt: skip
+            parcel = parcel_of(shipment)
+            if run.is_preview:
+                _plan(run, effect, f"{effect.facts['number']} · {parcel.tracking}", "tracking", parcel.tracking)
+            else:
+                effects.tell(
+                    run, effect, partial(target.confirm, parcel), partial(target.is_confirmed, parcel),
+                    then=partial(_shop_took_off, run, channel.ref, shipment),
+                )  # fmt: skip
 
 
 @flow(
@@ -72,14 +73,15 @@ def push_cancellations(run: RunContext, channel: OpenChannel | None) -> None:
     assert channel is not None  # noqa: S101
     target = channel.client.cancelling
     for effect in _each(run, channel.ref, "cancel"):
-        sale = str(effect.facts["sale"])
-        if run.is_preview:
-            _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
-        else:
-            effects.tell(
-                run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale),
-                then=partial(_shop_put_back, run, channel.ref, int(effect.facts["order"])),
-            )  # fmt: skip
+        with effects.apart(run, effect):
+            sale = str(effect.facts["sale"])
+            if run.is_preview:
+                _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
+            else:
+                effects.tell(
+                    run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale),
+                    then=partial(_shop_put_back, run, channel.ref, int(effect.facts["order"])),
+                )  # fmt: skip
 
 
 def _shop_took_off(run: RunContext, channel: int, shipment: int, fate: Fate, reason: str) -> None:

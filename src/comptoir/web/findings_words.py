@@ -236,6 +236,16 @@ WORDS: dict[str, Words] = {
     "cancel_unknown": Words(
         _("Whether the channel took a cancellation is not known"), _("Nothing: it is asked before it is told again.")
     ),
+    "tracking_broken": Words(
+        _("A parcel could not be told: %(error)s, %(reason)s"),
+        _("It is tried again by itself, later each time. If it stays, tell the developers."),
+        "order",
+    ),
+    "cancel_broken": Words(
+        _("A cancellation could not be told: %(error)s, %(reason)s"),
+        _("It is tried again by itself, later each time. If it stays, tell the developers."),
+        "order",
+    ),
     # stock and books
     "stock_differs": Words(
         _("The channel shows %(there)s, and would be told %(ours)s"),
