@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from comptoir.channels import errors as channels
 from comptoir.engine import errors as engine
-from comptoir.kit.errors import BadInput, ComptoirError, ConfigError, Conflict
+from comptoir.kit import sql
+from comptoir.kit.errors import BadInput, ComptoirError, ConfigError, Conflict, InTheWay
 from comptoir.kit.postgres import PostgresError
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ STATUS: Mapping[type[ComptoirError], int] = {
     NotAllowed: 403,
     NotThere: 404,
     Conflict: 409,
+    InTheWay: 503,
     BadInput: 422,
     ConfigError: 503,
     PostgresError: 503,
@@ -85,6 +88,7 @@ def set_up(api: NinjaAPI) -> None:
     api.exception_handler(HttpError)(_http)
     api.exception_handler(Http404)(lambda request, error: not_here(request))
     api.exception_handler(PermissionDenied)(lambda request, error: problem(403, "not_allowed", "not allowed"))
+    api.exception_handler(DatabaseError)(_database)
     api.exception_handler(Exception)(_unforeseen)
 
 
@@ -104,6 +108,15 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
         error.status_code, "refused"
     )
     return problem(error.status_code, code, error.message)
+
+
+def _database(request: HttpRequest, error: DatabaseError) -> HttpResponse:
+    """Another transaction was in the way: the whole request is tried again outside of here, as long as it has tries."""
+    if not sql.is_passing(error):
+        return _unforeseen(request, error)
+    if getattr(request, "tries_left", 0) and not connection.in_atomic_block:
+        raise error
+    return _ours(request, InTheWay("somebody changed the same thing at this moment", cure="again"))
 
 
 def _unforeseen(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "comptoir.web.zone.in_the_zone_of_the_person",
+    "comptoir.web.again.repeated",
 ]
 
 ROOT_URLCONF = "comptoir.config.urls"

@@ -36,9 +36,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
 #: What the end of a run may report about its flow; closed by the next good end.
 RUN_CODES = ("run_failed", "run_gave_up", "channel_unreachable", "not_understood", "writes_refused")
 
-# Two transactions in each other's way: nothing is wrong with either.
-_PASSING = {"40001", "40P01", "55P03"}
-
 
 def wait(times: int, *, first: float = FIRST_WAIT, longest: float = LONGEST_WAIT) -> float:
     """Seconds to wait after the `times`-th failure in a row."""
@@ -63,7 +60,7 @@ def settle(run: RunContext, error: Exception) -> RunStatus:
                 return _failed(run, "not_understood", Severity.ERROR, error)
             case WritesRefused():
                 return _failed(run, "writes_refused", Severity.INFO, error)
-            case DatabaseError() if getattr(error.__cause__, "sqlstate", None) in _PASSING:
+            case DatabaseError() if sql.is_passing(error):
                 return _later(run, error, None)
             case OperationalError() | InterfaceError() | psycopg.OperationalError():
                 return _later(run, error, None)  # the database went away, and is back by now

@@ -3,6 +3,7 @@
     ComptoirError
     ├── BadInput            something a person or a file gave is wrong: names place, value and cure
     ├── Conflict            the world has moved: what was asked no longer fits (a move not allowed, a lost lease)
+    │   └── InTheWay        somebody changed the same at this moment: the same request may go through now
     ├── ConfigError         a setting stops the start
     ├── channels.errors.ChannelError   what became of a call to a channel
     │   ├── TryLater        network, 429, 5xx: the engine retries
@@ -41,6 +42,10 @@ class BadInput(ComptoirError):
 
 class Conflict(ComptoirError):
     """What was asked does not fit the present state; nothing was changed."""
+
+
+class InTheWay(Conflict):
+    """Another transaction changed the same thing at this moment, however often it was tried; nothing was changed."""
 
 
 class ConfigError(ComptoirError):

@@ -11,15 +11,25 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.utils import DEFAULT_DB_ALIAS
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+#: serialization failure, deadlock, lock time-out: two transactions in each other's way, and nothing is wrong with either
+PASSING = frozenset({"40001", "40P01", "55P03"})
+
 Row = tuple[Any, ...]
 Params = Sequence[Any] | dict[str, Any] | None
 
-__all__ = ["Jsonb", "Row", "advisory_lock", "execute", "load", "one", "raw", "rows", "stream", "value"]
+__all__ = [
+    "PASSING", "Jsonb", "Row", "advisory_lock", "execute", "is_passing", "load", "one", "raw", "rows", "stream", "value",
+]  # fmt: skip
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same transaction, begun again, may well go through."""
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in PASSING
 
 
 def raw(using: str = DEFAULT_DB_ALIAS) -> psycopg.Connection[Row]:
