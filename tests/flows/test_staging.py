@@ -135,6 +135,23 @@ def test_a_rejected_sale_frees_its_units_and_stays_out(live: World) -> None:
     assert house.check_all() == {part: [] for part in house.BOOKS}
 
 
+def test_a_sale_that_was_approved_then_rejected_is_asked_about_again_when_it_changes(live: World) -> None:
+    live.channel.accepts_by_itself = False
+    live.channel.save()
+    product, attribute = stock_of(live)
+    order = live.shop.state.place_order([(product, attribute, 1)], state="PS_OS_BANKWIRE")
+    live.pass_time(minutes=5)
+    live.drain()
+    row = staged(live, order)
+    assert row.state == "retry"
+    staging.approve([row.pk], actor=SYSTEM, at=live.at)
+    staging.reject([row.pk], "a test", actor=SYSTEM, at=live.at)
+    live.shop.state.pay(order)
+    live.pass_time(minutes=5)
+    live.drain()
+    assert (staged(live, order).state, staged(live, order).order) == ("ready", None)
+
+
 def test_what_is_an_order_cannot_be_rejected(live: World) -> None:
     row = StagedSale.objects.filter(state="accepted").first()
     assert row is not None
@@ -173,3 +190,24 @@ def test_a_combination_made_anew_is_the_same_variant(live: World) -> None:
     live.run("update_products")
     assert Link.objects.get(channel=live.channel, external_id=f"{product}-{made}").variant_id == variant
     assert not Finding.objects.filter(code="duplicate_sku", subject=f"listing:{product}-{made}").exists()
+
+
+def test_a_new_product_is_for_those_who_waited_for_it_and_nobody_else_is_looked_at(live: World) -> None:
+    state = live.shop.state
+    gone = state.add_product("Lantern", reference="LANTERN-1", price=Decimal(4), quantity=5)
+    without_product = state.place_order([(gone, 0, 1)])
+    state.delete_product(gone)
+    product, attribute = stock_of(live)
+    Mapping.objects.filter(channel=live.channel, kind="carrier").update(ours="")
+    without_carrier = state.place_order([(product, attribute, 1)])
+    live.pass_time(minutes=5)
+    live.drain("pull_sales")
+    before = {order: staged(live, order).looks for order in (without_product, without_carrier)}
+    assert [one["code"] for one in staged(live, without_carrier).anomalies] == ["unknown_carrier"]
+
+    state.add_product("Lantern", reference="LANTERN-1", price=Decimal(4), quantity=5)
+    live.run("pull_products")
+    assert [one["code"] for one in staged(live, without_product).anomalies] == ["unknown_carrier"]
+    assert staged(live, without_product).looks == before[without_product] + 1
+    assert staged(live, without_carrier).looks == before[without_carrier]
+    assert Finding.objects.get(code="unknown_carrier", subject=f"sale:{without_carrier}").count == 1

@@ -6,10 +6,12 @@ and flows are drained at a few moments of each day. docs/explanation/real-year.m
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as hour
 from decimal import Decimal
@@ -60,7 +62,7 @@ def play(folder: Path, *, until: str | None) -> dict[str, Any]:
     moved = clock.ManualClock(first - timedelta(hours=1))
     shop = RetailShop(moved.now())
     say(f"{len(year.catalogue())} products, {len(year.receipts())} deliveries, from {first:%Y-%m-%d}")
-    with clock.using(moved), queue.without_wakeups(), shop.doors():
+    with clock.using(moved), queue.without_wakeups(), shop.doors(), _rarely_collecting():
         house = House(shop, moved, deque(year.receipts()))
         report = Report(shop)
         for day in year.days():
@@ -70,6 +72,19 @@ def play(folder: Path, *, until: str | None) -> dict[str, Any]:
             _progress(report, began)
         house.close(day.date + timedelta(days=1))
         return report.finish(house.channel, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _rarely_collecting() -> Iterator[None]:
+    """The year and the shop stay in memory to the end: looking for cycles among them at every turn took a fifth of the time."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def _read(folder: Path, until: str | None) -> RetailYear:

@@ -233,13 +233,18 @@ def _linked(
             )
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
-    if listings and sql.value(
-        "SELECT EXISTS (SELECT 1 FROM staging_stagedsale WHERE channel_id = %s AND state IN ('repair', 'retry')"
-        " AND anomalies <> '[]')",
-        [channel.pk],
-    ):
-        reporting.report_staged(run, staging.recheck(channel, actor=run.actor, at=run.at))
+    if listings and (waiting := sql.rows(_HELPED, [channel.pk])):
+        rows = [row[0] for row in waiting]
+        reporting.report_staged(run, staging.recheck(channel, staged=rows, actor=run.actor, at=run.at))
     return [key for key, codes in troubled.items() if "part_unknown" in codes]
+
+
+#: Waiting sales that a product may help. Others would be examined and written again with every page, for nothing.
+_HELPED = """
+SELECT id FROM staging_stagedsale WHERE channel_id = %s AND state IN ('repair', 'retry') AND anomalies @? '$[*] ? (
+    @.code == "unknown_sku" || @.code == "kit_without_parts"
+    || @.code == "bad_quantity" && !(@.facts.quantity starts with "-"))'
+"""
 
 
 def _same_sku_elsewhere(channel: int, changed: Sequence[Product], result: Upserted) -> list[Problem]:

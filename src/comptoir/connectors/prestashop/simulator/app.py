@@ -349,11 +349,10 @@ class Call:
         computed = self._computed(resource, rows) if needs_computed else {}
         items = []
         many = [one.name for one in resource.shown if one.many]
+        shown = [(one.name, one.computed) for one in resource.shown]
         for row in rows:
-            values: dict[str, Any] = {}
             extra = computed.get(row["id"], {})
-            for one in resource.shown:
-                values[one.name] = extra.get(one.name, "") if one.computed else row[one.name]
+            values: dict[str, Any] = {name: extra.get(name, "") if made else row[name] for name, made in shown}
             for name in many:
                 values[name] = {int(language): text for language, text in json.loads(values[name]).items()}
             if prices and resource.name in {"products", "combinations"}:

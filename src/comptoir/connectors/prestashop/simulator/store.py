@@ -82,7 +82,6 @@ class Store:
         self._connection = sqlite3.connect(
             str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
         )
-        self._connection.row_factory = sqlite3.Row
         try:
             if path:
                 # Held exclusively: two simulators on one file would sell the same piece twice. NORMAL with a
@@ -152,7 +151,9 @@ class Store:
     def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Read rows."""
         with self._lock:
-            return [dict(row) for row in self._connection.execute(statement, parameters)]
+            found = self._connection.execute(statement, parameters)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The first column of the first row, or None."""

@@ -68,7 +68,8 @@ class Writer:
         """A list of objects with some or all fields."""
         if self.as_json:
             return _json({resource.name: [self._plain(resource, one, wanted) for one in items]} if items else [])
-        written = "".join(self._object(resource, one, wanted) for one in items)
+        shown = self._shown(resource, wanted)
+        written = "".join(self._object(resource, one, wanted, shown) for one in items)
         return f"{HEAD}<{resource.name}>\n{written}</{resource.name}>\n{FOOT}".encode()
 
     def objects(self, resource: Resource, items: Sequence[Item], wanted: list[str]) -> bytes:
@@ -79,7 +80,8 @@ class Writer:
             return _json(
                 {resource.node: {name: value for name, value in made.items() if value not in ("", "0", 0, None, [])}}
             )
-        return f"{HEAD}{''.join(self._object(resource, one, wanted) for one in items)}{FOOT}".encode()
+        shown = self._shown(resource, wanted)
+        return f"{HEAD}{''.join(self._object(resource, one, wanted, shown) for one in items)}{FOOT}".encode()
 
     def granted(self, shop_name: str, rights: dict[str, set[str]]) -> bytes:
         """The list of resources that a key may use."""
@@ -138,17 +140,27 @@ class Writer:
         """An answer of a resource with rules of its own."""
         return f"{HEAD}{inner}{FOOT}".encode()
 
-    def _object(self, resource: Resource, item: Item, wanted: list[str]) -> str:
+    def _shown(self, resource: Resource, wanted: list[str]) -> list[tuple[str, bool, str, str]]:
+        """The fields of a listing's objects: name, multilingual, start of the tag, end of it. The same for each object."""
+        plan = []
+        for one in resource.shown:
+            if wanted != ["*"] and one.name not in wanted:
+                continue
+            link = f' xlink:href="{self.base}{one.link}/' if one.link else ""
+            plan.append((one.name, one.many, f"<{one.name}{link}", ' notFilterable="true"' if one.computed else ""))
+        return plan
+
+    def _object(
+        self, resource: Resource, item: Item, wanted: list[str], shown: list[tuple[str, bool, str, str]]
+    ) -> str:
         full = wanted == ["*"]
         parts = [f"<{resource.node}>\n"]
         if full or "id" in wanted:
             parts.append(f"<id><![CDATA[{item.id}]]></id>\n")
-        for one in resource.shown:
-            name = one.name
-            if not full and name not in wanted:
-                continue
-            value = item.values[name]
-            if one.many:
+        values = item.values
+        for name, many, start, end in shown:
+            value = values[name]
+            if many:
                 languages = "".join(
                     f'<language id="{language}" xlink:href="{self.base}languages/{language}">'
                     f"{cdata(value.get(language, ''))}</language>"
@@ -157,10 +169,10 @@ class Writer:
                 parts.append(f"<{name}>{languages}</{name}>\n")
             elif value == "":
                 parts.append(f"<{name}></{name}>\n")
+            elif start.endswith("/"):
+                parts.append(f'{start}{value}"{end}>{cdata(value)}</{name}>\n')
             else:
-                link = f' xlink:href="{self.base}{one.link}/{value}"' if one.link else ""
-                link += ' notFilterable="true"' if one.computed else ""
-                parts.append(f"<{name}{link}>{cdata(value)}</{name}>\n")
+                parts.append(f"{start}{end}>{cdata(value)}</{name}>\n")
         for name, value in item.values.items():
             if name not in resource.by_name:  # prices asked for by name
                 parts.append(f"<{name}>{cdata(value)}</{name}>\n")
