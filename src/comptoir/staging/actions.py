@@ -525,12 +525,15 @@ def approve(staged: Collection[int], *, actor: Actor, at: datetime) -> int:
 
 
 def reject(staged: Collection[int], reason: str, *, actor: Actor, at: datetime) -> list[str]:
-    """A person says no: nothing comes in, what was set aside is free. The subjects whose findings close."""
+    """A person says no: nothing comes in, what was set aside is free. The subjects whose findings close.
+
+    A yes that somebody gave before is taken back with it: what changes there later is asked about again.
+    """
     if not reason.strip():
         raise BadInput("say why", place="reason", value="", cure="a few words that the history keeps")
     rows = sql.rows(
-        "UPDATE staging_stagedsale SET state = 'rejected', next_look_at = NULL WHERE id = ANY(%s) AND \"order\" IS NULL"
-        " RETURNING id, channel_id, external_id",
+        "UPDATE staging_stagedsale SET state = 'rejected', is_approved = false, next_look_at = NULL"
+        " WHERE id = ANY(%s) AND \"order\" IS NULL RETURNING id, channel_id, external_id",
         [sorted(staged)],
     )
     if len(rows) != len(set(staged)):
