@@ -36,27 +36,32 @@ class Accepted:
     resolved: list[str] = field(default_factory=list)
 
 
+# A channel that waits for a person may hold any number of ready sales: only those with a yes are looked at, by an index of
+# their own. So each of the two ways is a condition of its own, and not one with OR.
+_READY = "s.channel_id = {} AND s.state = 'ready'"
+_APPROVED = f"{_READY} AND s.is_approved"
+CHANNELS_READY = f"""
+SELECT c.id FROM channels_channel c WHERE c.id = ANY(%s) AND CASE WHEN c.accepts_by_itself
+    THEN EXISTS (SELECT FROM staging_stagedsale s WHERE {_READY.format("c.id")})
+    ELSE EXISTS (SELECT FROM staging_stagedsale s WHERE {_APPROVED.format("c.id")}) END
+"""
+_NEXT = """
+SELECT id, external_id, sale, repairs FROM staging_stagedsale s WHERE {} ORDER BY placed_at, id LIMIT %s
+FOR UPDATE SKIP LOCKED
+"""
+NEXT_READY, NEXT_APPROVED = _NEXT.format(_READY.format("%s")), _NEXT.format(_APPROVED.format("%s"))
+
+
 def channels_ready(channels: Sequence[int]) -> set[int]:
     """Which of these channels have sales to accept now: by themselves, or because a person said yes."""
-    return {
-        row[0]
-        for row in sql.rows(
-            "SELECT c.id FROM channels_channel c WHERE c.id = ANY(%s) AND EXISTS (SELECT 1 FROM staging_stagedsale s"
-            " WHERE s.channel_id = c.id AND s.state = 'ready' AND (c.accepts_by_itself OR s.is_approved))",
-            [list(channels)],
-        )
-    }
+    return {row[0] for row in sql.rows(CHANNELS_READY, [list(channels)])}
 
 
 def accept(channel: Channel, *, actor: Actor, at: datetime, limit: int = PAGE) -> Accepted:
     """Place the next ready sales as orders, oldest first, and reserve for them. Each is examined once more: mappings and
     products may have changed since it was staged."""
     result = Accepted()
-    rows = sql.rows(
-        "SELECT id, external_id, sale, repairs FROM staging_stagedsale WHERE channel_id = %s AND state = 'ready'"
-        " AND (%s OR is_approved) ORDER BY placed_at, id LIMIT %s FOR UPDATE SKIP LOCKED",
-        [channel.pk, channel.accepts_by_itself, limit],
-    )
+    rows = sql.rows(NEXT_READY if channel.accepts_by_itself else NEXT_APPROVED, [channel.pk, limit])
     if not rows:
         return result
     result.looked_at = len(rows)

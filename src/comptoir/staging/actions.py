@@ -533,7 +533,7 @@ def reject(staged: Collection[int], reason: str, *, actor: Actor, at: datetime) 
         raise BadInput("say why", place="reason", value="", cure="a few words that the history keeps")
     rows = sql.rows(
         "UPDATE staging_stagedsale SET state = 'rejected', is_approved = false, next_look_at = NULL"
-        " WHERE id = ANY(%s) AND \"order\" IS NULL RETURNING id, channel_id, external_id",
+        ' WHERE id = ANY(%s) AND "order" IS NULL RETURNING id, channel_id, external_id',
         [sorted(staged)],
     )
     if len(rows) != len(set(staged)):

@@ -66,5 +66,10 @@ class StagedSale(models.Model):
             models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="staged_number_search"),
             models.Index(fields=["channel", "next_look_at"], condition=models.Q(state="retry"), name="staged_due"),
             models.Index(fields=["channel", "id"], condition=models.Q(state="ready"), name="staged_ready"),
+            models.Index(
+                fields=["channel", "placed_at", "id"],
+                condition=models.Q(state="ready", is_approved=True),
+                name="staged_approved",
+            ),
             models.Index(fields=["order"]),
         ]
