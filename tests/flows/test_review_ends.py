@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders.models import Order
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.connectors.prestashop.simulator import PrestaShopSimulator
-from comptoir.engine import effects
-from comptoir.engine.models import Effect, Finding
+from comptoir.engine import effects, findings
+from comptoir.engine.models import Effect, Finding, Run
 from comptoir.flows import connecting, imports
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
@@ -198,6 +199,42 @@ def test_units_that_the_shop_gave_back_before_the_sale_came_in_are_nobodys_busin
     assert open_codes() == set()
 
 
+def test_an_order_that_the_shop_has_lost_is_an_error_once_and_over_when_it_is_back(shop: World) -> None:
+    there, order = sold(shop)
+    _, other = sold(shop)
+    store = shop.shop.state.store
+
+    def lose_and_ask() -> None:
+        store.execute("UPDATE orders SET id = 9999 WHERE id = ?", (there,))
+        for _ in range(2):
+            shop.pass_time(hours=1)
+            shop.run("update_orders")
+
+    lose_and_ask()
+    found = Finding.objects.get(closed_at__isnull=True)
+    assert (found.code, found.subject, found.severity) == ("order_gone_there", f"order:{order.pk}", "error")
+    store.execute("UPDATE orders SET id = ? WHERE id = 9999", (there,))
+    shop.pass_time(hours=1)
+    shop.run("update_orders")
+    assert open_codes() == set()
+    lose_and_ask()
+    assert open_codes() == {"order_gone_there"}
+    findings.close_by_hand([found.pk], "it is gone for good", actor=SYSTEM, at=shop.at)
+    shop.pass_time(hours=1)
+    shop.run("update_orders")
+    assert open_codes() == set()
+    assert other.pk != order.pk
+
+
+def test_a_lost_order_that_was_cancelled_is_nobodys_business(shop: World) -> None:
+    there, order = sold(shop)
+    shop.shop.state.store.execute("DELETE FROM orders WHERE id = ?", (there,))
+    shop.run("update_orders")
+    assert open_codes() == {"order_gone_there"}
+    orders.cancel(order.pk, reason="gone", at=shop.at, actor=SYSTEM)
+    assert open_codes() == set()
+
+
 def test_a_lost_promise_is_over_when_it_is_kept_or_nobody_waits(shop: World) -> None:
     cup = Variant.objects.get()
     main = inventory.default_warehouse().pk
@@ -242,6 +279,32 @@ def test_a_sale_of_a_file_is_accepted_when_it_was_repaired(empty: World, tmp_pat
     cup = Variant.objects.get()
     staging.map_line(row.pk, row.anomalies[0]["line"], cup.pk, actor=SYSTEM, at=empty.at)
     empty.drain()
+    row.refresh_from_db()
+    assert row.state == "accepted"
+
+
+def test_a_sale_of_a_file_that_is_never_paid_is_given_up(empty: World, tmp_path: Path) -> None:
+    empty.shop.state.add_product("Cup", reference="CUP", price="5.00", quantity=10)
+    empty.run("pull_products")
+    file = tmp_path / "sales.csv"
+    when = f"{empty.at:%Y-%m-%d %H:%M}"
+    file.write_text(f"order,date,sku,quantity,price,paid\n1,{when},CUP,2,5,no\n")
+    imports.import_sales(file, mapped={}, timezone="UTC", currency="EUR", actor=SYSTEM, at=empty.at)
+    row = StagedSale.objects.get(external_id="1")
+    assert row.state == "retry"
+    for _ in range(2):
+        empty.pass_time(days=1)
+        empty.drain("age_file_sales")
+        row.refresh_from_db()
+        assert (row.state, row.next_look_at) == ("retry", empty.at + timedelta(hours=1))
+    empty.pass_time(days=31)
+    empty.drain("age_file_sales")
+    row.refresh_from_db()
+    assert (row.state, row.next_look_at) == ("closed", None)
+    assert open_codes(subject="sale:1") == {"sale_given_up"}
+    assert Run.objects.filter(flow__kind="age_file_sales", outcome="good").count() == 3
+    file.write_text(f"order,date,sku,quantity,price,paid\n1,{when},CUP,2,5,yes\n")
+    imports.import_sales(file, mapped={}, timezone="UTC", currency="EUR", actor=SYSTEM, at=empty.at)
     row.refresh_from_db()
     assert row.state == "accepted"
 

@@ -14,17 +14,19 @@ from comptoir.commerce.inventory import checks as inventory_checks
 from comptoir.commerce.orders import checks as order_checks
 from comptoir.commerce.shipments import checks as shipment_checks
 from comptoir.engine import books as engine_books
-from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, minutes
+from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, hours, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
-from comptoir.flows import books
+from comptoir.flows import books, reporting
 from comptoir.kit import ids
 from comptoir.kit.breach import Breach
 from comptoir.offers import checks as offer_checks
+from comptoir.staging import actions as staging
 from comptoir.staging import books as staging_books
 from comptoir.webhooks import inbox
 
 HUB = "hub"
+AT_ONCE = 500  # sales of files looked at in one step
 
 #: Every part that keeps books, and how it looks them over.
 BOOKS: dict[str, Callable[[], list[Breach]]] = {
@@ -37,7 +39,7 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "channels": books.check_books,
 }
 
-KINDS = ("check_books", "expire_holds", "spread_changes", "forget_deliveries", "accept_sales")
+KINDS = ("check_books", "expire_holds", "spread_changes", "forget_deliveries", "accept_sales", "age_file_sales")
 
 
 def ensure_hub(*, at: datetime) -> Channel:
@@ -94,6 +96,23 @@ def expire_holds(run: RunContext, channel: OpenChannel | None) -> None:
             run.count(seen=len(freed), changed=len(freed))
         if not freed:
             return
+
+
+@flow(
+    "age_file_sales",
+    direction=HERE,
+    title=_("Unpaid sales of files"),
+    needs=("hub",),
+    every=hours(1),
+)
+def age_file_sales(run: RunContext, channel: OpenChannel | None) -> None:
+    """Nobody can be asked about sales that came in with a file: those that no later file pays are given up in time."""
+    row = Channel.objects.get(pk=run.channel_id)
+    while due := staging.due(row.pk, at=run.at, limit=AT_ONCE):
+        with run.checkpoint():
+            looked = staging.looked(row, due, actor=run.actor, at=run.at)
+            run.count(seen=looked.parked + looked.skipped, unchanged=looked.parked, skipped=looked.skipped)
+            reporting.report_staged(run, looked)
 
 
 @flow("forget_deliveries", direction=HERE, title=_("Old deliveries of shops"), needs=("hub",), cron="30 4 * * *")

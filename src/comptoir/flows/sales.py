@@ -81,7 +81,23 @@ def update_orders(run: RunContext, channel: OpenChannel | None) -> None:
         after = open_ones[-1][0]
         with run.checkpoint(state={"after": after}):
             keep_sales(run, channel.row, page, asked_at)
+            _report_gone(run, channel.ref, open_ones, set(page.seen))
         accept_ready(run, channel.row)
+
+
+def _report_gone(run: RunContext, channel: int, asked_for: Sequence[tuple[int, str]], seen: set[str]) -> None:
+    """Orders of ours that the shop does not have any more: said once, since what a person closed by hand stays so."""
+    run.resolved([f"order:{order}" for order, sale in asked_for if sale in seen], codes=("order_gone_there",))
+    gone = {f"order:{order}": sale for order, sale in asked_for if sale not in seen}
+    if not gone:
+        return
+    said = sql.rows(
+        "SELECT subject FROM engine_finding WHERE channel_id = %s AND code = 'order_gone_there' AND subject = ANY(%s)"
+        " AND (closed_at IS NULL OR closed_by <> '')",
+        [channel, list(gone)],
+    )
+    for subject in gone.keys() - {row[0] for row in said}:
+        run.found("order_gone_there", subject, Severity.ERROR, sale=gone[subject])
 
 
 def _open_orders(channel: int, after: int) -> list[tuple[int, str]]:

@@ -135,6 +135,11 @@ WORDS: dict[str, Words] = {
         "order",
     ),
     "cancelled_here_only": Words(_("Cancelled here, not at the channel"), _("Cancel it there, too."), "order"),
+    "order_gone_there": Words(
+        _("The channel no longer has this order"),
+        _("Look for it at the shop. If it is gone for good, cancel it here, or ship it as it is."),
+        "order",
+    ),
     "line_cancelled_here_only": Words(
         _("Cancelled here, and still sold at the channel: %(units)s"),
         _("Take it out or refund it there, too."),

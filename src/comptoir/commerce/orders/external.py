@@ -202,6 +202,7 @@ CURES: Mapping[str, Cure] = {
         ended_by=frozenset({Deed.KEEP_OURS, Deed.TAKE_THEIRS, Deed.CANCEL, Deed.COMPLETE}),
     ),
     "changed_there_after_leaving": Cure(),
+    "order_gone_there": Cure(("look for it there", "cancel"), ended_by=frozenset({Deed.CANCEL, Deed.COMPLETE})),
     "line_cancelled_here_only": Cure(
         ("take it out or refund it there",), ended_by=frozenset({Deed.TAKE_THEIRS, Deed.CANCEL})
     ),
@@ -304,6 +305,7 @@ def page() -> str:
         "- cancelled there while picked or packed here: as above, with the Error `cancelled_there_while_prepared`.",
         "- lines, quantities, address or refunds that differ there: `changed_there` (Error) with both versions on what has",
         "  not left, and preparation waits; Info `changed_there_after_leaving` on what has.",
+        "- an open order that the channel does not have any more when it is asked for: `order_gone_there` (Error), once.",
         "- a line, or units of one, cancelled here: `line_cancelled_here_only` (Error) until the version there sells no more",
         "  of it than we do. A version that differs only by that is agreed on without asking.",
         "",
