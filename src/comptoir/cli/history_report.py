@@ -251,12 +251,21 @@ class Report:
         negative = sql.value("SELECT count(*) FROM orders_order WHERE total < 0")
         if negative:
             broken.append(f"{negative} negative sales")
-        seen = sql.value(
-            "SELECT coalesce(sum((line->>'refunded')::numeric), 0) FROM staging_stagedsale,"
-            " jsonb_array_elements(sale->'lines') line WHERE (line->>'refunded')::numeric > 0"
-        )
-        if seen != self._shop.refunded_units:
-            broken.append(f"{self._shop.refunded_units} units were paid back, {seen} are known here")
+        seen = {
+            number: int(units)
+            for number, units in sql.rows(
+                "SELECT split_part(number, ' ', 1), sum((line->>'refunded')::numeric) FROM staging_stagedsale,"
+                " jsonb_array_elements(sale->'lines') line WHERE (line->>'refunded')::numeric > 0 GROUP BY 1"
+            )
+        }
+        paid_back = +self._shop.refunded
+        differing = {
+            number: (paid_back[number], seen.get(number, 0))
+            for number in paid_back.keys() | seen.keys()
+            if paid_back[number] != seen.get(number, 0)
+        }
+        if differing:
+            broken.append(f"units paid back differ by invoice (there, here): {dict(sorted(differing.items())[:10])}")
         broken += [
             f"no {name}: the year must show some"
             for name, count in (

@@ -30,7 +30,7 @@ class RetailShop:
         self._products: dict[str, int] = {}  # by upper-case reference
         self._orders: dict[str, int] = {}  # by invoice
         self._buyers: dict[tuple[str | None, str], tuple[int, int]] = {}
-        self.refunded_units = 0
+        self.refunded: Counter[str] = Counter()  # units paid back, by invoice
 
     @contextmanager
     def doors(self) -> Iterator[None]:
@@ -162,7 +162,7 @@ class RetailShop:
             for detail, units in _take_back(of_code, line):
                 slip[detail] += units
         self._shop.refund_lines(order, slip, shipping=carriage)
-        self.refunded_units += slip.total()
+        self.refunded[event.origin] += slip.total()
 
 
 @dataclass(slots=True)
