@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from comptoir.channels.channel import OpenChannel, may_write
 from comptoir.channels.connector import Figure
 from comptoir.channels.models import Mode
-from comptoir.channels.records import Page, StockFigure
+from comptoir.channels.records import Odd, StockFigure
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.records import Count, Receipt
 from comptoir.engine.flow import IN, flow
@@ -28,8 +29,8 @@ from comptoir.offers import queries
 
 ROUNDS = 6  # sales that keep coming while figures are read: after so many the run gives up
 STEP = 1_000
-AT_ONCE = 50_000  # figures compared in one statement, and
-PATIENCE = 2.0  # seconds of reading before they are: a slow shop shows its progress, a quick one costs few statements
+AT_ONCE = 2_000_000  # figures compared in one statement, and
+PATIENCE = 10.0  # seconds of reading before they are: a slow shop shows its progress, a quick one costs one statement
 
 
 @flow("pull_stock_once", direction=IN, title=_("Stock levels, once"), needs=("stock", "sales"))
@@ -231,33 +232,53 @@ def check_stock(run: RunContext, channel: OpenChannel | None) -> None:
         levels.spread(run)
         if channel.client.levels is not None and may_write(channel.ref) and not run.is_preview:
             levels.push(run, channel, counted=False)
-    for pages in _gathered(channel.client.stock.figures(run.state.get("place", {}))):
-        figures = [one for page in pages for one in page.items]
-        compared = _compare(channel.ref, figures)
-        confirmed: dict[str, tuple[StockFigure, Decimal]] = {}
-        if compared.differing:
-            again = _read_again(channel, [one.ref for one, _ in compared.differing])
-            confirmed = {one.ref: (one, level) for one, level in _compare(channel.ref, again).differing}
-        with run.checkpoint(state={"place": pages[-1].cursor}):
-            read = _complained_of(channel.ref, figures)
-            for page in pages:
-                reporting.count_unread(run, page, (one.ref for one in page.items))
-            reporting.report_odd(run, [odd for page in pages for odd in page.odd], read, reporting.FIGURE_CODES)
-            offers.know_refs(channel.ref, compared.moved)
-            unknown = {one.ref for one in compared.untold}
-            run.count(
-                seen=len(figures),
-                failed=len(confirmed),
-                skipped=len(unknown),
-                unchanged=len(figures) - len(confirmed) - len(unknown),
-            )
-            open_still = {*(_subject(one) for one, _ in confirmed.values()), *map(_subject, compared.untold)}
-            run.resolved(read - open_still, codes=("stock_differs",))
-            for figure, level in confirmed.values():
-                run.found(
-                    "stock_differs", _subject(figure), Severity.ERROR,
-                    there=levels.shown(figure.quantity), ours=levels.shown(level), listing=figure.listing,
-                )  # fmt: skip
+    figures = queries.Figures(channel.ref)
+    odd: list[Odd] = []
+    begun = time.monotonic()
+    page = None
+    for page in channel.client.stock.figures(run.state.get("place", {})):
+        run.stop_if_asked()
+        figures.add(page.items)
+        odd += page.odd
+        reporting.count_unread(run, page, (one.ref for one in page.items))
+        if figures.count >= AT_ONCE or time.monotonic() - begun >= PATIENCE:
+            _report(run, channel, figures, odd, place=page.cursor)
+            odd, begun = [], time.monotonic()
+    if page is not None and (figures.count or odd):
+        _report(run, channel, figures, odd, place=page.cursor)
+
+
+def _report(
+    run: RunContext, channel: OpenChannel, figures: queries.Figures, odd: Sequence[Odd], *, place: dict[str, Any]
+) -> None:
+    """Compare what was put aside, and say what differs; one step."""
+    with transaction.atomic():
+        compared = figures.compare()
+    confirmed: dict[str, tuple[StockFigure, Decimal]] = {}
+    if compared.differing:
+        again = queries.Figures(channel.ref, "offers_figure_again")
+        again.add(_read_again(channel, [one.ref for one, _ in compared.differing]))
+        with transaction.atomic():
+            confirmed = {one.ref: (one, level) for one, level in again.compare().differing}
+    with run.checkpoint(state={"place": place}):
+        read = _complained_of(channel.ref, figures)
+        reporting.report_odd(run, odd, read, reporting.FIGURE_CODES)
+        offers.know_refs(channel.ref, compared.moved)
+        unknown = {one.ref for one in compared.untold}
+        run.count(
+            seen=figures.count,
+            failed=len(confirmed),
+            skipped=len(unknown),
+            unchanged=figures.count - len(confirmed) - len(unknown),
+        )
+        open_still = {*(_subject(one) for one, _ in confirmed.values()), *map(_subject, compared.untold)}
+        run.resolved(read - open_still, codes=("stock_differs",))
+        for figure, level in confirmed.values():
+            run.found(
+                "stock_differs", _subject(figure), Severity.ERROR,
+                there=levels.shown(figure.quantity), ours=levels.shown(level), listing=figure.listing,
+            )  # fmt: skip
+    figures.forget()
 
 
 def _read_again(channel: OpenChannel, refs: Sequence[str]) -> list[StockFigure]:
@@ -268,20 +289,12 @@ def _read_again(channel: OpenChannel, refs: Sequence[str]) -> list[StockFigure]:
     ]
 
 
-def _gathered(pages: Iterable[Page[StockFigure]]) -> Iterator[list[Page[StockFigure]]]:
-    """Pages to compare at once: what came in the last two seconds, and not too many."""
-    together: list[Page[StockFigure]] = []
-    begun = time.monotonic()
-    for page in pages:
-        together.append(page)
-        if sum(len(one.items) for one in together) >= AT_ONCE or time.monotonic() - begun >= PATIENCE:
-            yield together
-            together, begun = [], time.monotonic()
-    if together:
-        yield together
+def _read(figures: Sequence[StockFigure]) -> set[str]:
+    """Subjects under which findings speak of these figures."""
+    return {f"figure:{one.ref}" for one in figures} | {f"listing:{one.listing}" for one in figures}
 
 
-def _complained_of(channel: int, figures: Sequence[StockFigure]) -> set[str]:
+def _complained_of(channel: int, figures: queries.Figures) -> set[str]:
     """Subjects of these figures about which a finding is open."""
     known: set[str] = {
         row[0]
@@ -290,18 +303,14 @@ def _complained_of(channel: int, figures: Sequence[StockFigure]) -> set[str]:
             [channel, ["stock_differs", *reporting.FIGURE_CODES]],
         )
     }
-    return known & {*_read(figures), *map(_subject, figures)} if known else known
-
-
-def _read(figures: Sequence[StockFigure]) -> list[str]:
-    return [*(f"figure:{one.ref}" for one in figures), *(f"listing:{one.listing}" for one in figures)]
+    if not known:
+        return known
+    about = [subject.partition(":")[::2] for subject in known]
+    listings = {name for kind, name in about if kind == "listing"}
+    listings |= {name.rpartition("@")[0] for name in listings}
+    met = figures.among({name for kind, name in about if kind == "figure"}, listings)
+    return known & (_read(met) | {_subject(one) for one in met})
 
 
 def _subject(figure: StockFigure) -> str:
     return f"listing:{figure.listing}@{figure.selling_point}"
-
-
-def _compare(channel: int, figures: Sequence[StockFigure]) -> queries.Compared:
-    """Figures that differ from the level we would tell now; what waits to be told is no difference yet."""
-    with transaction.atomic():
-        return queries.compare(channel, figures)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 from django.db import DatabaseError, connections
@@ -93,21 +93,51 @@ def load(
 
     For `INSERT … SELECT … ON CONFLICT` and `UPDATE … FROM`. Wants an open transaction.
     """
-    names = [sql.Identifier(column) for column in columns]
+    _temporary(table, columns, types, "ON COMMIT DROP", using)
+    add(table, columns, content, types=types, using=using)
+    analyze(table, using=using)
+
+
+def fresh(table: str, columns: Sequence[str], *, types: Sequence[str], using: str = DEFAULT_DB_ALIAS) -> None:
+    """An empty temporary table that lasts as long as this connection: for what is gathered over several transactions."""
+    _temporary(table, columns, types, "ON COMMIT PRESERVE ROWS", using)
+
+
+def _temporary(table: str, columns: Sequence[str], types: Sequence[str], at_commit: LiteralString, using: str) -> None:
     definition = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(name, sql.SQL(kind)) for name, kind in zip(names, types, strict=True)
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in zip(columns, types, strict=True)
     )
     with psycopg.Cursor(raw(using)) as cursor, connections[using].wrap_database_errors:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(table)))
         cursor.execute(
-            sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(table), definition)
+            sql.SQL("CREATE TEMPORARY TABLE {} ({}) ").format(sql.Identifier(table), definition) + sql.SQL(at_commit)
         )
-        with cursor.copy(
-            sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), sql.SQL(", ").join(names))
-        ) as copy:
-            copy.set_types(list(types))
-            for row in content:
-                copy.write_row(row)
+
+
+def add(
+    table: str,
+    columns: Sequence[str],
+    content: Iterable[Sequence[Any]],
+    *,
+    types: Sequence[str],
+    using: str = DEFAULT_DB_ALIAS,
+) -> None:
+    """COPY rows into a temporary table."""
+    names = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    copying = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+    with (
+        psycopg.Cursor(raw(using)) as cursor,
+        connections[using].wrap_database_errors,
+        cursor.copy(copying) as copy,
+    ):
+        copy.set_types(list(types))
+        for row in content:
+            copy.write_row(row)
+
+
+def analyze(table: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Tell the planner how many rows a temporary table has by now."""
+    with psycopg.Cursor(raw(using)) as cursor, connections[using].wrap_database_errors:
         cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,98 +16,100 @@ from comptoir.kit import sql
 # It subtracts by listing, also where two of them are one variant here, until it is told of the parcel; where the answer to
 # that was lost it may know already, so those units are not counted: rather too few on sale than too many.
 # A kit counts per warehouse, then summed, unless its parts may be mixed. An alias has its master's stock.
-_COMPUTED = """
-wanted AS (
-    SELECT o.id, o.point_id, o.variant_id, o.listing, o.ref, o.told, o.touched, o.refusals, o.staged_units,
-           p.external_id AS point, p.figure, p.buffer, p.minimum, p.maximum, m.kind, m.mixes_warehouses, m.id AS stocked
-    FROM offers_offer o
-    JOIN offers_sellingpoint p ON p.id = o.point_id
-    JOIN catalog_variant v ON v.id = o.variant_id
-    JOIN catalog_variant m ON m.id = coalesce(v.alias_of_id, v.id)
-    WHERE o.id {which}
-),
-part AS (
-    SELECT id, point_id, stocked AS variant_id, 1::numeric AS quantity, false AS is_kit, false AS mixes FROM wanted WHERE kind <> 'kit'
-    UNION ALL
-    SELECT w.id, w.point_id, k.part_id, k.quantity, true, w.mixes_warehouses
-    FROM wanted w JOIN catalog_kitpart k ON k.kit_id = w.stocked
-    JOIN catalog_variant stocked ON stocked.id = k.part_id AND stocked.is_stocked -- a download is never short
-    WHERE w.kind = 'kit'
-),
-free AS (
-    SELECT part.id, part.variant_id, part.quantity AS per_kit, part.is_kit, part.mixes, pw.warehouse_id,
-           coalesce(l.on_hand - l.reserved - l.held, 0) - coalesce((
-               SELECT sum(h.quantity) FROM inventory_hold h
-               WHERE h.scope = part.point_id AND h.variant_id = part.variant_id AND h.warehouse_id = pw.warehouse_id
-           ), 0) AS units
-    FROM part
-    JOIN offers_pointwarehouse pw ON pw.point_id = part.point_id
-    LEFT JOIN inventory_level l ON l.variant_id = part.variant_id AND l.warehouse_id = pw.warehouse_id
-),
-stock AS (
-    SELECT id, sum(units) AS units FROM free WHERE NOT is_kit GROUP BY id
-    UNION ALL
-    SELECT id, sum(sets) FROM (
-        SELECT id, min(floor(greatest(units, 0) / per_kit)) AS sets
-        FROM free WHERE is_kit AND NOT mixes GROUP BY id, warehouse_id
-    ) per_warehouse GROUP BY id
-    UNION ALL
-    SELECT id, min(floor(greatest(units, 0) / per_kit)) FROM (
-        SELECT id, per_kit, sum(units) AS units FROM free WHERE is_kit AND mixes GROUP BY id, variant_id, per_kit
-    ) per_part GROUP BY id
-),
-subtracted AS (
-    SELECT w.id, sum(l.quantity - l.cancelled
-        - CASE l.kind WHEN 'goods' THEN l.shipped - gone.untold ELSE coalesce(gone.kits, l.shipped) END) AS units
-    FROM wanted w
-    JOIN orders_order o ON o.selling_point = w.point_id AND NOT o.is_history AND o.status <> 'cancelled'
-        AND o.meaning_there NOT IN ('shipped', 'cancelled', 'refunded')
-    JOIN orders_line l ON l.order_id = o.id AND l.variant_id = w.stocked AND l.listing = w.listing AND l.kind IN ('goods', 'kit')
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(parcel.untold), 0) AS untold,
-               floor(min((part.shipped - parcel.untold) * l.quantity / part.quantity)) AS kits
-        FROM orders_line part
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(sl.quantity), 0) AS untold
-            FROM shipments_shipmentline sl JOIN shipments_shipment s ON s.id = sl.shipment_id
-            JOIN engine_effect e ON e.kind = 'tracking' AND e.key = 'shipment:' || s.id AND e.channel_id = o.channel
-            WHERE sl.line_id = part.id AND s.is_ours AND e.state NOT IN ('done', 'dropped')
-              AND NOT (e.state = 'called' AND e.next_at IS NOT NULL)
-        ) parcel
-        WHERE part.order_id = o.id
-          AND (part.id = l.id AND l.kind = 'goods' OR part.parent_id = l.id AND part.kind = 'part')
-    ) gone
-    WHERE w.figure = 'physical'
-    GROUP BY w.id
-),
-computed AS (
-    SELECT w.id, w.listing, w.ref, w.point, w.variant_id, w.told, w.touched,
-           least(greatest(coalesce(stock.units, 0) - w.buffer, w.minimum, 0), coalesce(w.maximum, 'Infinity'))
-           + CASE WHEN w.figure = 'physical' THEN coalesce(subtracted.units, 0) + w.staged_units ELSE 0 END AS level,
-           w.refusals
-    FROM wanted w
-    LEFT JOIN stock USING (id) LEFT JOIN subtracted USING (id)
-)
+_LEVEL = """
+least(greatest(
+    CASE WHEN {kind} = 'kit' THEN ({kits}) ELSE coalesce(sum(l.on_hand - l.reserved - l.held), 0) - {held} END
+    - p.buffer, p.minimum, 0), coalesce(p.maximum, 'Infinity'))
++ CASE p.figure WHEN 'physical' THEN ({subtracted}) + o.staged_units ELSE 0 END
 """
-_LEVELS = f"WITH {_COMPUTED.replace('{which}', '= ANY(%(offers)s)')} SELECT * FROM computed ORDER BY id"
+_STOCK = """
+JOIN catalog_variant v ON v.id = o.variant_id
+LEFT JOIN offers_pointwarehouse pw ON pw.point_id = p.id
+LEFT JOIN inventory_level l ON l.variant_id = coalesce(v.alias_of_id, v.id) AND l.warehouse_id = pw.warehouse_id
+"""
+# Units of sales that are no orders yet, set aside at this point alone. Most have none: EXISTS is looked up in a hash when
+# there are thousands to ask about, a sum never is.
+_OWN = "inventory_hold h WHERE h.scope = p.id AND h.variant_id = coalesce(v.alias_of_id, v.id)"
+_HELD = f"""
+CASE WHEN EXISTS (SELECT FROM {_OWN}) THEN (
+    SELECT coalesce(sum(h.quantity), 0) FROM {_OWN}
+    AND h.warehouse_id IN (SELECT warehouse_id FROM offers_pointwarehouse w WHERE w.point_id = p.id)
+) ELSE 0 END
+"""
+# What each part of a kit has free in each warehouse of the point; a download is never short.
+_PARTS = """
+SELECT k.part_id, k.quantity AS per_kit, w.warehouse_id,
+       coalesce(part.on_hand - part.reserved - part.held, 0) - coalesce((
+           SELECT sum(h.quantity) FROM inventory_hold h
+           WHERE h.scope = p.id AND h.variant_id = k.part_id AND h.warehouse_id = w.warehouse_id
+       ), 0) AS units
+FROM catalog_kitpart k
+JOIN catalog_variant goods ON goods.id = k.part_id AND goods.is_stocked
+JOIN offers_pointwarehouse w ON w.point_id = p.id
+LEFT JOIN inventory_level part ON part.variant_id = k.part_id AND part.warehouse_id = w.warehouse_id
+WHERE k.kit_id = stocked.id
+"""
+_KITS = f"""
+SELECT CASE WHEN stocked.mixes_warehouses THEN (
+    SELECT coalesce(min(floor(greatest(units, 0) / per_kit)), 0) FROM (
+        SELECT per_kit, sum(units) AS units FROM ({_PARTS}) parts GROUP BY part_id, per_kit
+    ) per_part
+) ELSE (
+    SELECT coalesce(sum(sets), 0) FROM (
+        SELECT min(floor(greatest(units, 0) / per_kit)) AS sets FROM ({_PARTS}) parts GROUP BY warehouse_id
+    ) per_warehouse
+) END
+FROM catalog_variant stocked WHERE stocked.id = coalesce(v.alias_of_id, v.id)
+"""
+# Few are aliases: looked up one by one, not by a join.
+_KIND = """
+CASE WHEN v.alias_of_id IS NULL THEN v.kind ELSE (SELECT kind FROM catalog_variant master WHERE master.id = v.alias_of_id) END
+"""
+_SUBTRACTED = """
+SELECT coalesce(sum(l.quantity - l.cancelled
+    - CASE l.kind WHEN 'goods' THEN l.shipped - gone.untold ELSE coalesce(gone.kits, l.shipped) END), 0)
+FROM orders_line l
+JOIN orders_order placed ON placed.id = l.order_id AND placed.selling_point = p.id AND NOT placed.is_history
+    AND placed.status <> 'cancelled' AND placed.meaning_there NOT IN ('shipped', 'cancelled', 'refunded')
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(parcel.untold), 0) AS untold,
+           floor(min((part.shipped - parcel.untold) * l.quantity / part.quantity)) AS kits
+    FROM orders_line part
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(sl.quantity), 0) AS untold
+        FROM shipments_shipmentline sl JOIN shipments_shipment s ON s.id = sl.shipment_id
+        JOIN engine_effect e ON e.kind = 'tracking' AND e.key = 'shipment:' || s.id AND e.channel_id = placed.channel
+        WHERE sl.line_id = part.id AND s.is_ours AND e.state NOT IN ('done', 'dropped')
+          AND NOT (e.state = 'called' AND e.next_at IS NOT NULL)
+    ) parcel
+    WHERE part.order_id = placed.id
+      AND (part.id = l.id AND l.kind = 'goods' OR part.parent_id = l.id AND part.kind = 'part')
+) gone
+WHERE l.variant_id = coalesce(v.alias_of_id, v.id) AND l.listing = o.listing AND l.kind IN ('goods', 'kit')
+"""
 
-# Which of the loaded figures want a look: the level differs, the row is written by another ref, or nothing is told there.
+
+_LEVEL = _LEVEL.format(kind=_KIND, kits=_KITS, held=_HELD, subtracted=_SUBTRACTED)
+
+_LEVELS = f"""
+SELECT o.id, o.listing, o.ref, p.external_id, o.variant_id, o.told, o.touched, {_LEVEL}, o.refusals
+FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id {_STOCK}
+WHERE o.id = ANY(%(offers)s) GROUP BY o.id, p.id, v.id ORDER BY o.id
+"""
+
+# Which of the figures put aside want a look: nothing is told there (the channel owns its stock, or refused and waits), the
+# level differs, or the row is written by another ref.
 _DIFFERING = f"""
-WITH found AS MATERIALIZED (
-    SELECT f.place, f.quantity, f.ref, o.id AS offer, o.ref AS known_ref,
-           coalesce(o.is_active AND NOT o.owns_stock AND NOT (o.is_waiting AND o.told IS NULL AND o.refusals > 0), false)
-               AS is_told
-    FROM offers_figure_read f
-    LEFT JOIN (
-        SELECT o.*, p.external_id AS point, p.owns_stock FROM offers_offer o
-        JOIN offers_sellingpoint p ON p.id = o.point_id WHERE p.channel_id = %(channel)s
-    ) o ON o.point = f.point AND o.listing = f.listing
-),
-{_COMPUTED.replace("{which}", "IN (SELECT offer FROM found WHERE is_told)")}
-SELECT found.place, found.is_told, coalesce(found.known_ref <> found.ref, false), computed.level
-FROM found LEFT JOIN computed ON computed.id = found.offer
-WHERE NOT found.is_told OR computed.level <> found.quantity OR found.known_ref <> found.ref
-ORDER BY found.place
+SELECT listing, point, ref, quantity, is_told, is_told AND ref <> known_ref, CASE WHEN level <> quantity THEN level END FROM (
+    SELECT f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref, {_LEVEL} AS level
+    FROM {{table}} f
+    LEFT JOIN (offers_sellingpoint p JOIN offers_offer o ON o.point_id = p.id)
+        ON p.channel_id = %(channel)s AND p.external_id = f.point AND o.listing = f.listing AND o.is_active
+        AND NOT p.owns_stock AND NOT (o.is_waiting AND o.told IS NULL AND o.refusals > 0)
+    LEFT {_STOCK.lstrip()}
+    GROUP BY f.listing, f.point, f.quantity, f.ref, o.id, p.id, v.id
+) compared
+WHERE NOT is_told OR level <> quantity OR ref <> known_ref ORDER BY listing, point, ref
 """
 
 
@@ -140,25 +142,54 @@ class Compared:
     moved: list[StockFigure]  # written by another ref than we knew
 
 
-def compare(channel: int, figures: Sequence[StockFigure]) -> Compared:
-    """Hold figures read at a channel against the levels of this moment, however many, in one statement; wants an open
-    transaction."""
-    sql.load(
-        "offers_figure_read",
-        ("place", "listing", "point", "ref", "quantity"),
-        ((place, one.listing, one.selling_point, one.ref, one.quantity) for place, one in enumerate(figures)),
-        types=("int4", "text", "text", "text", "numeric"),
-    )
-    differing, untold, moved = [], [], []
-    for place, is_told, is_moved, level in sql.rows(_DIFFERING, {"channel": channel}):
-        figure = figures[place]
-        if not is_told:
-            untold.append(figure)
-        elif level != figure.quantity:
-            differing.append((figure, level))
-        if is_moved:
-            moved.append(figure)
-    return Compared(differing, untold, moved)
+class Figures:
+    """Figures read at a channel, put aside in this connection's temporary table until all of them are compared at once:
+    a statement a page would look up what one statement reads in passing."""
+
+    _COLUMNS = ("listing", "point", "ref", "quantity")
+    _TYPES = ("text", "text", "text", "numeric")
+
+    def __init__(self, channel: int, table: str = "offers_figure_read") -> None:
+        self._channel = channel
+        self._table = table
+        self.count = 0
+        sql.fresh(self._table, self._COLUMNS, types=self._TYPES)
+
+    def add(self, figures: Sequence[StockFigure]) -> None:
+        """Put these aside; each listing at each point once."""
+        self.count += len(figures)
+        rows = ((one.listing, one.selling_point, one.ref, one.quantity) for one in figures)
+        sql.add(self._table, self._COLUMNS, rows, types=self._TYPES)
+
+    def compare(self) -> Compared:
+        """Hold them against the levels of this moment; wants an open transaction."""
+        sql.analyze(self._table)
+        sql.execute("SET LOCAL work_mem = '256MB'")  # a million rows are hashed: not on disk
+        differing, untold, moved = [], [], []
+        for listing, point, ref, quantity, is_told, is_moved, level in sql.rows(
+            _DIFFERING.format(table=self._table), {"channel": self._channel}
+        ):
+            figure = StockFigure(listing=listing, selling_point=point, quantity=quantity, ref=ref)
+            if not is_told:
+                untold.append(figure)
+            elif level is not None:
+                differing.append((figure, level))
+            if is_moved:
+                moved.append(figure)
+        return Compared(differing, untold, moved)
+
+    def among(self, refs: Collection[str], listings: Collection[str]) -> list[StockFigure]:
+        """Those that are written by one of these refs or are of one of these listings."""
+        found = sql.rows(
+            f"SELECT listing, point, ref, quantity FROM {self._table} WHERE ref = ANY(%s) OR listing = ANY(%s)",
+            [sorted(refs), sorted(listings)],
+        )
+        return [StockFigure(listing=row[0], selling_point=row[1], ref=row[2], quantity=row[3]) for row in found]
+
+    def forget(self) -> None:
+        """They are dealt with; the next ones may come."""
+        self.count = 0
+        sql.fresh(self._table, self._COLUMNS, types=self._TYPES)
 
 
 _WAITING = """
