@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.cache import caches
+from django.core.cache.backends import locmem
 from django.test import Client
 
 from comptoir.accounts import actions
@@ -113,6 +115,21 @@ def test_a_token_needs_a_name_and_scopes_that_exist() -> None:
 def test_nobody_signs_up_alone(client: Client) -> None:
     for address in ("/account/signup/", "/account/password/reset/"):
         assert client.get(address).status_code == 404
+
+
+def test_tries_to_sign_in_are_counted_for_all_processes_together(client: Client) -> None:
+    actions.make_owner("odile@hub.test", PASSWORD, actor=SYSTEM, at=AT)
+
+    def try_it(password: str) -> int:
+        return client.post("/account/login/", {"login": "odile@hub.test", "password": password}).status_code
+
+    for _ in range(6):
+        try_it("guessed")
+    locmem._caches.clear()  # what another process would not know
+    del caches["default"]
+
+    assert try_it(PASSWORD) in (200, 429)  # not the house
+    assert "_auth_user_id" not in client.session
 
 
 def test_signing_in_brings_people_back_to_their_language(client: Client) -> None:

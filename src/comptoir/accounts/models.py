@@ -63,6 +63,14 @@ class User(AbstractBaseUser):
         return self.name or self.email
 
 
+class Counted(models.Model):
+    """What all web processes count together, such as how often somebody tried to sign in: the table of Django's cache."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+
 class Token(models.Model):
     """An API token, named for its use; shown once, kept as a hash."""
 
