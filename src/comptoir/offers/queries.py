@@ -101,15 +101,15 @@ WHERE o.id = ANY(%(offers)s) GROUP BY o.id, p.id, v.id ORDER BY o.id
 # level differs, or the row is written by another ref.
 _DIFFERING = f"""
 SELECT listing, point, ref, quantity, is_told, is_told AND ref <> known_ref, CASE WHEN level <> quantity THEN level END FROM (
-    SELECT f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref, {_LEVEL} AS level
+    SELECT f.place, f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref, {_LEVEL} AS level
     FROM {{table}} f
     LEFT JOIN (offers_sellingpoint p JOIN offers_offer o ON o.point_id = p.id)
         ON p.channel_id = %(channel)s AND p.external_id = f.point AND o.listing = f.listing AND o.is_active
         AND NOT p.owns_stock AND NOT (o.is_waiting AND o.told IS NULL AND o.refusals > 0)
     LEFT {_STOCK.lstrip()}
-    GROUP BY f.listing, f.point, f.quantity, f.ref, o.id, p.id, v.id
+    GROUP BY f.place, f.listing, f.point, f.quantity, f.ref, o.id, p.id, v.id
 ) compared
-WHERE NOT is_told OR level <> quantity OR ref <> known_ref ORDER BY listing, point, ref
+WHERE NOT is_told OR level <> quantity OR ref <> known_ref ORDER BY place
 """
 
 
@@ -146,8 +146,8 @@ class Figures:
     """Figures read at a channel, put aside in this connection's temporary table until all of them are compared at once:
     a statement a page would look up what one statement reads in passing."""
 
-    _COLUMNS = ("listing", "point", "ref", "quantity")
-    _TYPES = ("text", "text", "text", "numeric")
+    _COLUMNS = ("place", "listing", "point", "ref", "quantity")
+    _TYPES = ("int4", "text", "text", "text", "numeric")
 
     def __init__(self, channel: int, table: str = "offers_figure_read") -> None:
         self._channel = channel
@@ -157,9 +157,12 @@ class Figures:
 
     def add(self, figures: Sequence[StockFigure]) -> None:
         """Put these aside; each listing at each point once."""
-        self.count += len(figures)
-        rows = ((one.listing, one.selling_point, one.ref, one.quantity) for one in figures)
+        rows = (
+            (place, one.listing, one.selling_point, one.ref, one.quantity)
+            for place, one in enumerate(figures, start=self.count)
+        )
         sql.add(self._table, self._COLUMNS, rows, types=self._TYPES)
+        self.count += len(figures)
 
     def compare(self) -> Compared:
         """Hold them against the levels of this moment; wants an open transaction."""
