@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -189,6 +190,15 @@ def test_check_ends_with_0_and_with_1_where_a_row_is_broken_which_it_names(
 # People and tokens ------------------------------------------------------------------------------------------------------
 
 
+def test_a_hub_without_an_owner_says_once_where_to_become_it(hub: Hub, command: Command) -> None:
+    first, second = command("migrate", "--welcome"), command("migrate", "--welcome")
+    assert (first.code, second.code) == (0, 0)
+    assert re.fullmatch(r"/welcome/[\w-]{32}\n", first.out)
+    assert first.out != second.out
+    assert hub.rows("SELECT count(*) FROM accounts_welcome") == [(1,)]
+    assert command("migrate").out == ""
+
+
 def test_an_owner_is_made_once_and_a_weak_password_or_odd_address_refused(hub: Hub, command: Command) -> None:
     refused(command("owner", "nobody", "--password-stdin", given="correct horse battery\n"), "place: email")
     refused(command("owner", "a@hub.test", "--password-stdin", given="short\n"), "place: password")
@@ -196,6 +206,7 @@ def test_an_owner_is_made_once_and_a_weak_password_or_odd_address_refused(hub: H
     assert (made.code, made.out) == (0, "a@hub.test owns this hub.\n")
     refused(command("owner", "a@hub.test", "--password-stdin", given="correct horse battery\n"))
     assert hub.rows("SELECT email, role FROM accounts_user") == [("a@hub.test", "owner")]
+    assert command("migrate", "--welcome").out == ""
 
 
 def test_a_token_is_shown_once_listed_without_its_secret_and_revoked(hub: Hub, command: Command) -> None:

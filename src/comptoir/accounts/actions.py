@@ -11,7 +11,7 @@ from django.core.validators import validate_email
 from django.db.models import Q, QuerySet
 
 from comptoir.accounts.errors import OwnerExists, TooManyTokens
-from comptoir.accounts.models import Role, Token, User
+from comptoir.accounts.models import Role, Token, User, Welcome
 from comptoir.accounts.rights import Scope
 from comptoir.events.record import record
 from comptoir.kit import ids, sql
@@ -20,6 +20,7 @@ from comptoir.kit.errors import BadInput
 from comptoir.kit.settings import settings
 
 PREFIX = "cmt_"  # lets a person, or a scanner of leaked secrets, see what it is
+WELCOME_FOR = timedelta(hours=1)
 NOTE_USE_EVERY = timedelta(minutes=1)
 
 
@@ -28,7 +29,27 @@ def make_owner(email: str, password: str, *, actor: Actor, at: datetime) -> User
     sql.execute(f"LOCK TABLE {User._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.filter(role=Role.OWNER).exists():
         raise OwnerExists("this hub has an owner already", cure="sign in as the owner, or let the owner invite you")
-    return make_person(email, password, role=Role.OWNER, actor=actor, at=at)
+    owner = make_person(email, password, role=Role.OWNER, actor=actor, at=at)
+    Welcome.objects.all().delete()
+    return owner
+
+
+def expect_owner(*, actor: Actor, at: datetime) -> str | None:
+    """The secret of a one-time address where the owner is made, valid for an hour; None where there is one. An address
+    that was given out before is no longer valid."""
+    if User.objects.filter(role=Role.OWNER).exists():
+        return None
+    secret = ids.token(24)
+    Welcome.objects.all().delete()
+    Welcome.objects.create(sha256=_hash(secret), expires_at=at + WELCOME_FOR)
+    record("accounts.owner.expected", {"until": (at + WELCOME_FOR).isoformat()}, actor=actor, at=at)
+    return secret
+
+
+def is_expected(secret: str, *, at: datetime) -> bool:
+    """Whether this secret lets somebody become the owner. Found by its hash, as a token is."""
+    is_known = Welcome.objects.filter(sha256=_hash(secret), expires_at__gt=at).exists()
+    return is_known and not User.objects.filter(role=Role.OWNER).exists()
 
 
 def make_person(email: str, password: str, *, role: Role, actor: Actor, at: datetime, name: str = "") -> User:

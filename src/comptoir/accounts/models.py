@@ -71,6 +71,13 @@ class Counted(models.Model):
     expires = models.DateTimeField(db_index=True)
 
 
+class Welcome(models.Model):
+    """The one-time address where the first person makes themself the owner; kept as a hash, gone with the first owner."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+
+
 class Token(models.Model):
     """An API token, named for its use; shown once, kept as a hash."""
 

@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
 
     migrate = commands.add_parser("migrate", help="bring the database to this version")
     migrate.set_defaults(run="manage:migrate")
+    migrate.add_argument(
+        "--welcome", action="store_true", help="where there is no owner: print a one-time path that makes one"
+    )
 
     check = commands.add_parser("check", help="verify what must always be true; ends with 1 where something is not")
     check.set_defaults(run="manage:check")

@@ -23,6 +23,15 @@ def migrate(given: argparse.Namespace) -> int:
     """`comptoir migrate`."""
     with starting.ready(migrated=False):
         starting.migrate()
+        if given.welcome:
+            from django.db import transaction
+
+            from comptoir.accounts import actions
+
+            with transaction.atomic():
+                secret = actions.expect_owner(actor=SYSTEM, at=clock.now())
+            if secret is not None:
+                out(f"/welcome/{secret}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import subprocess
 import sys
 
 from comptoir.cli import starting
@@ -27,7 +28,7 @@ def run(given: argparse.Namespace) -> int:
     """`comptoir serve`: PostgreSQL where none is given, migrations, web with the door, workers."""
     log.set_up(settings().log_level)
     with interruptible(), starting.database() as server:
-        prepare()
+        welcome = prepare()
         ours = settings()
         port = free_port(ours.host, ours.port)
         if ours.port and port != ours.port:
@@ -35,8 +36,16 @@ def run(given: argparse.Namespace) -> int:
         supervisor = hub(server, ours.host, port)
         return supervisor.run(
             lambda: answers(ours.host, port),
-            lambda: say(f"Comptoir is at {ours.public_url or address(ours.host, port)}"),
+            lambda: greet((ours.public_url or address(ours.host, port)).rstrip("/"), welcome),
         )
+
+
+def greet(url: str, welcome: str) -> None:
+    """Where the hub is, and where its first person becomes the owner."""
+    say(f"Comptoir is at {url}")
+    if welcome:
+        say(f"It has no owner yet. Become it within an hour, once, at {url}{welcome}")
+        say("Or in another terminal: comptoir owner you@example.com")
 
 
 def hub(server: postgres.Server | None, host: str, port: int) -> Supervisor:
@@ -65,11 +74,12 @@ def address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def prepare() -> None:
-    """Migrate in a child, so that the supervisor never loads Django."""
-    done = complete([sys.executable, "-m", "comptoir.cli.main", "migrate"])
+def prepare() -> str:
+    """Migrate in a child, so that the supervisor never loads Django; where nobody owns the hub, the path that lets somebody."""
+    done = complete([sys.executable, "-m", "comptoir.cli.main", "migrate", "--welcome"], stdout=subprocess.PIPE)
     if done.returncode:
         raise ConfigError("the database could not be brought to this version; see above", code=done.returncode)
+    return done.stdout.decode().strip()
 
 
 def web(given: argparse.Namespace) -> int:

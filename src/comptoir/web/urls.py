@@ -15,11 +15,13 @@ from comptoir.web import (
     settings,
     staging,
     variants,
+    welcome,
 )
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("welcome/<str:token>", welcome.welcome, name="welcome"),
     path("i/<str:token>", images.image, name="image"),
     path("", home.home, name="home"),
     path("search", frame.search, name="search"),
