@@ -19,16 +19,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("cases", nargs="*", help=f"which cases to run: {', '.join(CASES)}; all of them without a name")
     parser.add_argument("--quick", action="store_true", help="one small round, to see that it works; nothing is kept")
-    parser.add_argument("--size", type=int, metavar="VARIANTS", help="of the shop of `pages`: twice as many orders")
+    parser.add_argument(
+        "--size", type=int, metavar="VARIANTS", help="of `pages` (and twice as many orders), `check` and `import`"
+    )
     parser.add_argument("--large", action="store_const", dest="size", const=1_000_000, help="--size 1000000")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of a table")
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where the database is made: on a disk")  # noqa: S108
+    parser.add_argument("--dlt", type=Path, metavar="PYTHON", help="a Python with dlt[postgres], the peer of `import`")
     given = parser.parse_args()
     if unknown := set(given.cases) - set(CASES):
         parser.error(f"there is no case {min(unknown)!r}; there are {', '.join(CASES)}")
     signal.signal(signal.SIGTERM, lambda *_given: sys.exit(1))  # so that the database is stopped and removed
     rows: list[harness.Row] = []
-    with harness.ready(given.quick, given.folder, given.size) as bench:
+    with harness.ready(given.quick, given.folder, given.size, given.dlt) as bench:
         harness.say(f"PostgreSQL {bench.server.version}, {os.cpu_count()} cores")
         for name in given.cases or CASES:
             harness.say(f"{name} …")

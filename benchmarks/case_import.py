@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -32,7 +36,7 @@ def run(bench: Bench) -> list[Row]:
     """Variants per second; and what a second pass costs that finds nothing new."""
     from comptoir.commerce.catalog import actions as catalog
 
-    count = bench.size(100_000, 4_000) // LISTINGS
+    count = (bench.variants or bench.size(100_000, 4_000)) // LISTINGS
     prices = catalog.price_list("measured", "Measured", "EUR", tax_included=True).pk
     products = [_product(number, prices) for number in range(count)]
     with psycopg.connect(bench.url, autocommit=True) as connection:
@@ -68,10 +72,31 @@ def run(bench: Bench) -> list[Row]:
         second = sorted(again)[1]
         say(f"    first pass {first:.2f} s, unchanged ones {', '.join(f'{took:.2f}' for took in again)} s")
         _empty(connection)
-    return [
+    rows = [
         at_least("catalogue import, new", ours, limit, "variants/s", 0.4),
         within("catalogue import, unchanged second pass", second, first, "s", round(1 / 3, 3)),
     ]
+    if bench.dlt is None:
+        say("    dlt is not measured: --dlt names a Python that has dlt[postgres]")
+    else:
+        rows.insert(1, at_least("catalogue import, new, beside dlt", ours, _by_dlt(bench, count), "variants/s", 3))
+    return rows
+
+
+def _by_dlt(bench: Bench, count: int) -> float:
+    """Variants per second that dlt merges into a table of its own; it has none of our rules to keep."""
+    command = [str(bench.dlt), str(Path(__file__).with_name("peer_dlt.py")), bench.url, str(count), str(LISTINGS)]
+    figures = []
+    for _round in range(1 if bench.quick else 3):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"dlt did not come to its end: {done.stderr[-500:]}")
+        told = json.loads(done.stdout.splitlines()[-1])
+        if told["rows"] != count * LISTINGS:
+            raise RuntimeError(f"dlt left {told['rows']} rows of {count * LISTINGS}")
+        figures.append(told["rows"] / told["seconds"])
+    say("    dlt " + ", ".join(f"{figure:,.1f}" for figure in figures))
+    return float(statistics.median(figures))
 
 
 def _product(number: int, prices: int) -> Any:
@@ -196,6 +221,10 @@ def _writes(connection: psycopg.Connection[Any]) -> int:
 
     connections.close_all()  # a session reports what it did when it ends or idles
     connections["default"].close_pool()  # type: ignore[attr-defined]
+    while connection.execute(  # their last reports come with their end
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'comptoir' AND datname = current_database())"
+    ).fetchone() == (True,):
+        time.sleep(0.02)
     connection.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
     row = connection.execute(
         "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname LIKE 'catalog%'"

@@ -1,4 +1,4 @@
-"""Two worker processes beside one on shops that let us wait; and how soon a killed worker's run goes on elsewhere."""
+"""Two worker processes beside one, and four beside two, on shops that let us wait; and how soon a killed worker's run goes on elsewhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(bench: Bench) -> list[Row]:
                 with shops.workers(count):
                     return expected / _told(connection, shop, channels, expected)
 
-            two, one = bench.rounds(lambda: side(2), lambda: side(1))
+            four, two, one = bench.rounds(lambda: side(4), lambda: side(2), lambda: side(1))
             shop.answer_time = SLOW
             again = [_struck(connection, channels[0]) for _round in range(bench.size(5, 1))]
     finally:
@@ -50,6 +50,7 @@ def run(bench: Bench) -> list[Row]:
     say("    " + ", ".join(f"{seconds:.1f} s" for seconds in again))
     return [
         at_least("two workers beside one, waiting channels", two, one, "levels/s", 1.8),
+        at_least("four workers beside two, waiting channels", four, two, "levels/s", 1.8),
         below("run of a killed worker, next attempt", statistics.median(again), "s", 15),
     ]
 

@@ -42,7 +42,8 @@ class Bench:
     server: postgres.Server
     folder: Path  # scratch, on the same disk as the database
     quick: bool  # a small run to see that a case works; its figures mean nothing
-    variants: int | None = None  # asked for by hand, for cases that make a whole shop
+    variants: int | None = None  # asked for by hand, for cases that are worth another size
+    dlt: Path | None = None  # a Python that has dlt, the peer of an import
 
     @property
     def url(self) -> str:
@@ -100,7 +101,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def ready(quick: bool, parent: Path, variants: int | None = None) -> Iterator[Bench]:
+def ready(quick: bool, parent: Path, variants: int | None = None, dlt: Path | None = None) -> Iterator[Bench]:
     """A migrated hub on a durable embedded PostgreSQL, thrown away afterwards."""
     parent.mkdir(parents=True, exist_ok=True)
     _refuse_memory(parent)
@@ -121,7 +122,7 @@ def ready(quick: bool, parent: Path, variants: int | None = None) -> Iterator[Be
             django.setup()
             call_command("migrate", verbosity=0)
             try:
-                yield Bench(server, folder, quick, variants)
+                yield Bench(server, folder, quick, variants, dlt)
             finally:
                 connections.close_all()
                 connections["default"].close_pool()  # type: ignore[attr-defined]
