@@ -93,6 +93,23 @@ def test_somebody_says_that_a_finding_is_dealt_with_and_it_comes_back_if_it_is_n
     assert (found.closed_at, found.closed_by, found.closed_note) == (None, "", "")
 
 
+def test_a_sale_that_was_reopened_there_is_decided_on_its_order(
+    house: World, browser: Callable[[Role], Client]
+) -> None:
+    order = open_order(house)
+    changed_there(house, order, "PS_OS_CANCELED")
+    changed_there(house, order, "PS_OS_PAYMENT")
+    assert (order.status, open_codes(order)) == ("cancelled", {"reopened_there"})
+    owner = browser(Role.OWNER)
+    page = owner.get(f"/orders/{order.number}/").content.decode()
+    assert ("Take theirs" in page, "Keep ours" in page) == (True, True)
+
+    owner.post(f"/orders/{order.number}/do/take_theirs")
+
+    order.refresh_from_db()
+    assert (order.status, open_codes(order)) == ("processing", set())
+
+
 def test_nobody_but_those_who_may_sees_how_to_close_a_finding(house: World, browser: Callable[[Role], Client]) -> None:
     findings.report([findings.Report(house.channel.pk, "clock_ahead", "clock:sale", Severity.ERROR)], at=house.at)
     for role, may in ((Role.MANAGER, True), (Role.READER, False)):
@@ -115,6 +132,7 @@ def test_what_left_there_is_asked_about_where_the_channel_is_set_so(
     page = owner.get(f"/orders/{order.number}/").content.decode()
     assert "Book what left" in page
     assert "Leave it as it is" in page
+    assert "Take theirs" not in page  # nothing differs but the status
 
     owner.post(f"/orders/{order.number}/do/{way}")
 

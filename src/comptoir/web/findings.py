@@ -51,7 +51,7 @@ def groups(user: User, channel: int | None = None, severity: Severity | None = N
                 "cure": findings_words.cure(group.code, facts),
                 "url": url,
                 "url_words": leads_to,
-                "may_close": may_close,
+                "may_close": may_close and group.severity is not Severity.INFO,  # nobody is asked to act
                 "all_url": f"{reverse('findings_all')}?state=open&code={group.code}&channel={group.channel or ''}",
             }
         )

@@ -173,6 +173,10 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
     difference = to_minor(it.total - lines_total - sum((charge.amount for charge in charges), ZERO), it.currency)
     is_open = it.status in moves.OPEN
     staged = StagedSale.objects.filter(order=it.pk).defer("raw").first()
+    changed = _changed(it, staged) if it.is_blocked and staged else None
+    needs = _needs(it, request.user)
+    # Whoever blocked it by hand is asked as well; what a finding has buttons of its own for needs no others.
+    decides = it.is_blocked and (any((changed or {}).values()) or not any(each["ways"] for each in needs))
     context = {
         "order": it,
         "channel_name": channel_names.all_names().get(it.channel or 0, ""),
@@ -185,8 +189,8 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
         "history": [{"row": row, "words": _happened(row)} for row in it.history.order_by("-id")[:200]],
         "addresses": _addresses(it),
         "staged": staged.pk if staged else None,
-        "changed": _changed(it, staged) if it.is_blocked and staged else None,
-        "needs": _needs(it, request.user),
+        "changed": changed,
+        "needs": needs,
         "may_close": allows(request.user, Right.CLOSE_FINDINGS),
         "may_see_buyer": allows(request.user, Right.SEE_BUYERS),
         "may_change": allows(request.user, Right.CHANGE_ORDERS),
@@ -198,15 +202,14 @@ def order(request: PersonRequest, number: str) -> HttpResponse:
             "hold": Status.ON_HOLD in moves.MOVES[Status(it.status)],
             "release": it.status == Status.ON_HOLD,
             "cancel": is_open,
-            "decide": it.is_blocked,
+            "decide": decides,
         },
     }
     return render(request, "orders/order.html", context)
 
 
-#: What may be done about a finding on the order's own page, the first first.
+#: What may be done about a finding on the order's own page, the first first; about a change, in the head of the page.
 WAYS: dict[str, tuple[str, ...]] = {
-    "changed_there": ("take_theirs", "keep_ours"),
     "reopened_there": ("take_theirs", "keep_ours"),
     "cancelled_there_while_prepared": ("put_back",),
     "cancelled_there_after_leaving": ("agree",),
@@ -232,10 +235,9 @@ def _needs(order: Order, user: User) -> list[dict[str, Any]]:
     for finding in findings_page.about(order.channel, f"order:{order.pk}"):
         ways = []
         for way in WAYS.get(finding.code, ()):
-            is_in_head = order.is_blocked and way in ("take_theirs", "keep_ours")
             if way == "put_back" and allows(user, Right.SHIP):
                 ways.append((reverse("order_put_back", args=[order.number]), WAY_WORDS[way]))
-            elif way != "put_back" and not is_in_head and allows(user, Right.CHANGE_ORDERS):
+            elif way != "put_back" and allows(user, Right.CHANGE_ORDERS):
                 ways.append((reverse("order_do", args=[order.number, way]), WAY_WORDS[way]))
         shown.append({"finding": finding, "ways": ways})
     return shown

@@ -43,7 +43,7 @@ def welcome(request: HttpRequest, token: str) -> HttpResponseBase:
             raise Http404 from error
         else:
             login(request, owner, backend=settings.AUTHENTICATION_BACKENDS[0])
-            answers.say(request, _("This hub is yours. Connect a shop to begin."))
+            answers.say(request, _("This hub is yours."))
             return redirect("channels")
     context = {"email": email, "refusal": refusal}
     return render(request, "account/welcome.html", context, status=422 if refusal else 200)
@@ -51,6 +51,6 @@ def welcome(request: HttpRequest, token: str) -> HttpResponseBase:
 
 def _make(token: str, email: str, password: str, again: str) -> User:
     if password != again:
-        raise BadInput(_("the two passwords differ"), place=_("password"), cure=_("type the same twice"))
+        raise BadInput(_("the two passwords differ: type the same twice"))
     with transaction.atomic():
         return actions.make_owner(email, password, actor=SYSTEM, at=clock.now())
