@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help demo test check bench pin reference clean
+.PHONY: help demo test check bench pin reference messages clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -14,6 +14,7 @@ help:
 	echo "make bench       measurements; ARGS=intake runs one"
 	echo "make pin         resolve requirements/*.txt again from pyproject.toml"
 	echo "make reference   write docs/reference again from the code"
+	echo "make messages    collect the texts of the pages into src/comptoir/locale; ARGS=fr does one language"
 	echo "make clean       remove the environment and caches"
 
 demo:
@@ -35,6 +36,10 @@ bench:
 reference:
 	scripts/environment dev
 	$(BIN)/python scripts/reference.py
+
+messages:
+	scripts/environment dev
+	$(BIN)/python scripts/messages.py $(ARGS)
 
 # Names, versions and hashes only: a resolver's own lock file can hold addresses of mirrors.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import psycopg.conninfo
 from csp.constants import NONCE, NONE, SELF
-from django.utils.translation import gettext_lazy as _
 
+from comptoir.kit import catalogues
 from comptoir.kit.settings import secret_keys, settings
 
 _ours = settings()
@@ -168,8 +168,9 @@ CONTENT_SECURITY_POLICY = {
 }
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("fr", _("French")), ("es", _("Spanish"))]
-LOCALE_PATHS = [Path(__file__).parent.parent / "web" / "locale"]
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("es", "Español")]  # each in its own words
+LOCALE_PATHS = [Path(__file__).parent.parent / "locale"]
+catalogues.make_if_possible(LOCALE_PATHS[0])
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
