@@ -38,10 +38,13 @@ def attempt(request: HttpRequest, done: str = "") -> Iterator[None]:
 
 def words(refusal: ComptoirError) -> str:
     """What was refused, where, and what to do."""
-    parts = [_(str(refusal))]
-    if place := refusal.facts.get("place"):
-        value = refusal.facts.get("value", "")
-        parts.append(_("At %(place)s: “%(value)s”.") % {"place": place, "value": value} if value else f"({place})")
+    said = _(str(refusal))
+    place, value = refusal.facts.get("place"), refusal.facts.get("value", "")
+    if place and not value:
+        said += f" ({place})"
+    parts = [said if said.endswith((".", "?")) else f"{said}."]
+    if place and value:
+        parts.append(_("At %(place)s: “%(value)s”.") % {"place": place, "value": value})
     if cure := refusal.facts.get("cure"):
         parts.append(_("Try: %(cure)s.") % {"cure": _(str(cure))})
     text = " ".join(parts)
