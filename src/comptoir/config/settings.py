@@ -36,7 +36,7 @@ def _database(url: str) -> dict[str, Any]:
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": max(16, _ours.concurrency * 3), "timeout": 15, "max_idle": 60},
             "application_name": "comptoir",
-            # Django turns prepared statements off; `kit.sql` asks for them, and a long statement is planned once.
+            # Django turns prepared statements off; `kit.sql` asks for them where a long statement is to be planned once.
             "prepare_threshold": 5,
             **parts,
         },

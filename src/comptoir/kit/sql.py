@@ -1,7 +1,8 @@
-"""Hot SQL in one place: prepared statements, pages of rows in and out, server-side cursors.
+"""Hot SQL in one place: statements whose plan is kept, pages of rows in and out, server-side cursors.
 
 Django's own cursor does neither; these helpers use the psycopg connection beneath it, so they take part in the
-surrounding transaction. A jsonb column comes as its text (Django's connection is set up so): decode it where it is used.
+surrounding transaction. A plan is kept only where it is asked for (`keep_plan`): a kept plan does not see its tables
+grow until PostgreSQL has analyzed them, and an import into empty tables took four times as long with one. A jsonb column comes as its text (Django's connection is set up so): decode it where it is used.
 """
 
 from __future__ import annotations
@@ -39,28 +40,30 @@ def raw(using: str = DEFAULT_DB_ALIAS) -> psycopg.Connection[Row]:
     return cast("psycopg.Connection[Row]", connection.connection)
 
 
-def _execute(cursor: psycopg.Cursor[Row], query: str, params: Params, using: str) -> psycopg.Cursor[Row]:
+def _execute(
+    cursor: psycopg.Cursor[Row], query: str, params: Params, using: str, keep_plan: bool
+) -> psycopg.Cursor[Row]:
     # Django turns driver errors into its own; so must a statement that goes round it, or `atomic` misses them.
     with connections[using].wrap_database_errors:
-        return cursor.execute(query, params, prepare=True)
+        return cursor.execute(query, params, prepare=keep_plan)
 
 
-def execute(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> int:
+def execute(query: str, params: Params = None, *, keep_plan: bool = False, using: str = DEFAULT_DB_ALIAS) -> int:
     """Run a statement; the number of rows it touched."""
     with psycopg.Cursor(raw(using)) as cursor:
-        return _execute(cursor, query, params, using).rowcount
+        return _execute(cursor, query, params, using, keep_plan).rowcount
 
 
-def rows(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> list[Row]:
+def rows(query: str, params: Params = None, *, keep_plan: bool = False, using: str = DEFAULT_DB_ALIAS) -> list[Row]:
     """All rows of a statement (SELECT or RETURNING)."""
     with psycopg.Cursor(raw(using)) as cursor:
-        return _execute(cursor, query, params, using).fetchall()
+        return _execute(cursor, query, params, using, keep_plan).fetchall()
 
 
-def one(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> Row | None:
+def one(query: str, params: Params = None, *, keep_plan: bool = False, using: str = DEFAULT_DB_ALIAS) -> Row | None:
     """The first row or None."""
     with psycopg.Cursor(raw(using)) as cursor:
-        return _execute(cursor, query, params, using).fetchone()
+        return _execute(cursor, query, params, using, keep_plan).fetchone()
 
 
 def value(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -> Any:

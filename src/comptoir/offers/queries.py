@@ -130,7 +130,7 @@ class Level:
 
 def levels(offers: Sequence[int]) -> list[Level]:
     """The level of each offer at this moment, in one statement, by id."""
-    return [Level(*row) for row in sql.rows(_LEVELS, {"offers": list(offers)})]
+    return [Level(*row) for row in sql.rows(_LEVELS, {"offers": list(offers)}, keep_plan=True)]
 
 
 @dataclass(frozen=True, slots=True)
