@@ -2,7 +2,8 @@
 
 Django's own cursor does neither; these helpers use the psycopg connection beneath it, so they take part in the
 surrounding transaction. A plan is kept only where it is asked for (`keep_plan`): a kept plan does not see its tables
-grow until PostgreSQL has analyzed them, and an import into empty tables took four times as long with one. A jsonb column comes as its text (Django's connection is set up so): decode it where it is used.
+grow until PostgreSQL has analyzed them, and an import into empty tables took four times as long with one. A jsonb column
+comes as its text (Django's connection is set up so): decode it where it is used.
 """
 
 from __future__ import annotations
