@@ -65,12 +65,13 @@ def _facts(day: Row, one: Row, before: Row) -> Compared:
     for name in ("orders", "units"):
         yield f"accepted {name}", accepted[name], acceptable[name]
     yield "accepted amount", Decimal(accepted["amount"]), Decimal(acceptable["amount"])
-    cancelling = one["cancelling"]
+    seen = one["seen_cancelled"]
     yield (
         "cancelled",
-        (day["cancelled"]["orders"], -Decimal(day["cancelled"]["amount"])),
-        (cancelling["cancellation"]["documents"], Decimal(cancelling["cancellation"]["amount"])),
+        (day["cancelled"]["orders"], Decimal(day["cancelled"]["amount"])),
+        (seen["orders"], Decimal(seen["amount"])),
     )
+    cancelling = one["cancelling"]
     for name, fate in (("refunds", "refund"), ("without_origin", "without_origin")):
         yield (
             name,
@@ -110,9 +111,15 @@ def _whole(report: Row, stated: Row) -> Compared:
     for name in ("backordered", "partial_shipments"):
         yield f"there are {name}", totals[name] > 0, True
     yield "there are lines filled later", totals["filled_later"]["lines"] > 0, True
-    yield "units shipped were accepted", totals["units"]["shipped"] <= totals["accepted"]["units"], True
+    yield "units shipped were to be sent", totals["units"]["shipped"] <= _to_send(stated), True
     errors = {row["code"] for row in report["findings"] if row["severity"] == "error"}
     yield "open Errors of other kinds", sorted(errors - OPEN_ERRORS), []
+
+
+def _to_send(stated: Row) -> int:
+    """Units of accepted orders but for those paid back before they were looked at."""
+    became = stated["totals"]["became_acceptable"]
+    return int(became["units"] - became["given_back"])
 
 
 def _filled(table: dict[str, Row]) -> dict[str, tuple[int, Decimal]]:
@@ -130,12 +137,13 @@ def _skipped(table: dict[str, int]) -> dict[str, int]:
 # The page
 
 
-def tables(report: Row) -> str:
+def tables(report: Row, stated: Row) -> str:
     """The figures of a report in Markdown."""
     totals = report["totals"]
     units, file = totals["units"], totals["file"]
     rows: list[tuple[str, Any]] = [
         ("trading days", len(report["days"])),
+        ("minutes to play them", round(report["seconds"] / 60)),
         ("invoices in the file", file["invoices"]),
         ("their amount", _money(file["amount"])),
         ("orders accepted", totals["accepted"]["orders"]),
@@ -154,6 +162,8 @@ def tables(report: Row) -> str:
         ("units found", units["found"]),
         ("units booked in before they were booked out", units["unknown"]),
         ("units shipped", units["shipped"]),
+        ("units paid back before their order was looked at", stated["totals"]["became_acceptable"]["given_back"]),
+        ("units still owed at the end", _to_send(stated) - units["shipped"]),
         ("units written off", units["written_off"]),
         ("units at the end", units["closing"]),
         ("reads at the shop", totals["simulator"]["reads"] + report["after"]["simulator"]["reads"]),
@@ -263,7 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(f"{len(report['days'])} days and their sums agree with the file")
     if options.page:
-        write_into(options.page, tables(report))
+        write_into(options.page, tables(report, stated))
     return 0
 
 

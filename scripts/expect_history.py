@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,6 +43,8 @@ KINDS = (
 )  # fmt: skip
 OUTCOMES = ("accepted", "cancelled", "staged_unpaid", "staged_unknown_sku", "skipped_no_page", *KINDS[1:])
 
+LOOKS = ("05:10:00", "12:30:00", "24:00:00")
+
 PENNY = Decimal("0.01")
 ZERO = Decimal(0)
 
@@ -63,6 +66,7 @@ class Line:
     line_class: str = ""
     fate: str = ""
     left: int = 0  # units that no later cancellation has taken back
+    taken: list[tuple[str, int]] = field(default_factory=list)  # when units were paid back, and how many
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class Invoice:
     paid_at: str | None = ""  # "" = on the spot, None = not before the files end
     abandoned: bool = False
     cancelled_at: str = ""
+    seen_cancelled_on: str = ""  # the day whose looks show it
+    given_back: int = 0  # units of goods paid back before the hub first saw the order ready: they are not sent
     origins: set[str] = field(default_factory=set)
 
     @property
@@ -230,6 +236,7 @@ class Lookback:
             mark_fate(cancelling.lines, "without_origin")
         elif (order := self.whole_order(cancelling)) is not None:
             order.cancelled_at = cancelling.time
+            order.seen_cancelled_on = cancelling.day
             for line in order.lines:
                 line.left = 0
             cancelling.origins.add(order.number)
@@ -270,15 +277,16 @@ class Lookback:
             if not chosen and sum(sold.left for _, sold in candidates) >= units:
                 chosen = candidates
             if chosen:
-                return list(take(chosen, units))
+                return list(take(chosen, units, cancelling.time))
         return []
 
 
-def take(chosen: list[tuple[Invoice, Line]], units: int) -> Iterator[Invoice]:
+def take(chosen: list[tuple[Invoice, Line]], units: int, at: str) -> Iterator[Invoice]:
     for order, sold in chosen:
         taken = min(units, sold.left)
         if taken:
             sold.left -= taken
+            sold.taken.append((at, taken))
             units -= taken
             yield order
 
@@ -398,9 +406,25 @@ def count_cancelling(invoices: Iterable[Invoice]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def settle_outcomes(invoices: list[Invoice], codes: dict[str, Code]) -> dict[str, str]:
+def looked_at(moment: str) -> str:
+    """When the hub next looks: at 05:10 (pages are made at 05:00), at 12:30, and when the day's customers are gone."""
+    day, time = moment[:10], moment[11:]
+    return f"{day} {next(look for look in LOOKS if time <= look)}"
+
+
+def paid_back_by(line: Line, look: str) -> int:
+    return sum(units for at, units in line.taken if at <= look)
+
+
+def count_cancelled(invoices: Iterable[Invoice]) -> dict[str, Any]:
+    orders = list(invoices)
+    return {"orders": len(orders), "amount": sum((invoice.amount for invoice in orders), ZERO)}
+
+
+def settle_outcomes(invoices: list[Invoice], codes: dict[str, Code], trading_days: list[str]) -> dict[str, str]:
     """What each order is when the last day closes, and on which day each accepted one could be accepted."""
     accepted_on: dict[str, str] = {}
+    next_day = dict(pairwise(trading_days))
     for invoice in invoices:
         invoice.outcome = invoice.kind
         if invoice.kind == "stock_correction" and any(not codes[line.code].page_day for line in invoice.lines):
@@ -415,8 +439,17 @@ def settle_outcomes(invoices: list[Invoice], codes: dict[str, Code]) -> dict[str
         elif not all(pages):
             invoice.outcome = "staged_unknown_sku"
         else:
+            look = looked_at(max([invoice.time, invoice.paid_at, *(f"{page} 05:00:00" for page in pages)]))
+            rows = [line for line in invoice.lines if line.kind != "postage"]
+            goods = [line for line in rows if line.kind == "goods"]
+            if goods and all(paid_back_by(line, look) == line.quantity for line in rows):
+                # Nothing is left of it when it comes in: the hub cancels it, and sees its own doing when it looks again.
+                invoice.outcome = "cancelled"
+                invoice.seen_cancelled_on = next_day.get(look[:10], "")
+                continue
             invoice.outcome = "accepted"
-            accepted_on[invoice.number] = max([invoice.day, invoice.paid_at[:10], *pages])
+            invoice.given_back = sum(paid_back_by(line, look) for line in goods)
+            accepted_on[invoice.number] = look[:10]
     return accepted_on
 
 
@@ -434,7 +467,7 @@ def expect(paths: Iterable[Path], until: str | None = None) -> dict[str, Any]:
             lookback.decide(invoice)
     codes = survey_codes(invoices, trading_days, place)
     arrivals = receipts(invoices, codes, trading_days, place)
-    accepted_on = settle_outcomes(invoices, codes)
+    accepted_on = settle_outcomes(invoices, codes, trading_days)
 
     by_day: dict[str, list[Invoice]] = defaultdict(list)
     for invoice in invoices:
@@ -463,6 +496,7 @@ def expect(paths: Iterable[Path], until: str | None = None) -> dict[str, Any]:
                 "orders": len(became),
                 "amount": sum((invoice.amount for invoice in became), ZERO),
                 "units": goods_units(became),
+                "given_back": sum(invoice.given_back for invoice in became),
             },
             "units_corrected": sum(line.quantity for i in of if i.outcome == "stock_correction" for line in i.lines),
         }
@@ -474,6 +508,7 @@ def expect(paths: Iterable[Path], until: str | None = None) -> dict[str, Any]:
         days.append(
             {"date": day}
             | summary(by_day[day], accepted_by_day[day])
+            | {"seen_cancelled": count_cancelled(i for i in invoices if i.seen_cancelled_on == day)}
             | {"units_arrived": sum(arrivals[day].values()), "waiting_at_close": dict(sorted(waiting.items()))}
         )
     became = [invoice for invoice in invoices if invoice.number in accepted_on]

@@ -387,3 +387,25 @@ def test_a_file_of_another_shape_is_refused_by_name_and_line(tmp_path: Path, exc
     """)
     with pytest.raises(UnreadableHistory, match="the days must follow one another"):
         RetailYear([backwards]).catalogue()
+
+
+def test_what_is_paid_back_before_the_hub_looks_is_not_sent(excerpt: Excerpt, expect: Expect) -> None:
+    path = excerpt("""
+        536365|23112|CABINET|2|1 16:22|7.50|17850
+        536366|22171|SHELF|4|1 16:23|8.50|17850
+        C536367|23112|CABINET|-2|1 16:24|7.50|17850
+        C536367|22171|SHELF|-1|1 16:24|8.50|17850
+        536368|23112|CABINET|3|2 10:00|7.50|17850
+        536369|22171|SHELF|1|2 10:05|8.50|17850
+        C536370|23112|CABINET|-3|2 13:00|7.50|17850
+        C536370|22171|SHELF|-1|2 13:00|8.50|17850
+    """)
+    report = expect(path)
+    totals = report["totals"]
+    # The credit covers two orders, so it is no cancellation; yet nothing is left of the first when the hub sees it.
+    assert totals["cancelling"]["cancellation"]["documents"] == 0
+    assert totals["outcomes"]["cancelled"] == {"invoices": 1, "amount": "15.00"}
+    assert [day["seen_cancelled"]["orders"] for day in report["days"]] == [0, 1]
+    # Of the second one unit is not sent. Those of the next day were looked at before they were paid back.
+    assert [day["became_acceptable"]["orders"] for day in report["days"]] == [1, 2]
+    assert [day["became_acceptable"]["given_back"] for day in report["days"]] == [1, 0]
