@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from comptoir.kit import clock
@@ -60,7 +60,9 @@ def _relative(at: datetime) -> str:
     if timedelta(0) < -ago < timedelta(hours=24):
         return _("in %(time)s") % {"time": duration(-ago.total_seconds())}
     is_this_year = timezone.localtime(at).year == timezone.localtime(now).year
-    return _day(at, timezone.get_current_timezone(), get_language(), "j M, H:i" if is_this_year else "j M Y")
+    # Translators: Django's letters for a date; “N” is a short month with its full stop, “b” one in small letters.
+    shape = pgettext("date", "j M, H:i") if is_this_year else pgettext("date", "j M Y")
+    return _day(at, timezone.get_current_timezone(), get_language(), shape)
 
 
 def duration(seconds: float) -> str:

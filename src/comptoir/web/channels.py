@@ -38,7 +38,7 @@ from comptoir.offers import queries as offer_queries
 from comptoir.offers.models import Mapping, Offer, PointWarehouse, SellingPoint
 from comptoir.staging import actions as staging_
 from comptoir.staging.models import StagedSale
-from comptoir.web import answers, cells, findings_words, flow_words, lists
+from comptoir.web import answers, cells, findings_words, flow_words, lists, words
 from comptoir.web import findings as findings_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
@@ -170,14 +170,9 @@ def _flow_rows(it: Channel) -> list[dict[str, Any]]:
 def _counts(run: Run | None) -> str:
     if run is None or not run.seen:
         return ""
-    said = [
-        (run.created, _("created")),
-        (run.changed, _("changed")),
-        (run.parked, _("parked")),
-        (run.failed, _("failed")),
-    ]
-    parts = [f"{n:,} {words}" for n, words in said if n]
-    return ", ".join([gettext("%(n)s seen") % {"n": f"{run.seen:,}"}, *parts])
+    said = {name: getattr(run, name) for name in ("created", "changed", "parked", "failed")}
+    parts = [f"{n:,} {runs_page.counted(name, n)}" for name, n in said.items() if n]
+    return ", ".join([ngettext("%(n)s seen", "%(n)s seen", run.seen) % {"n": f"{run.seen:,}"}, *parts])
 
 
 @require_GET
@@ -437,8 +432,8 @@ def map_to(request: PersonRequest, code: str) -> HttpResponse:
 PLAN = lists.Listing(
     columns=(
         lists.Column(_("What"), lambda r: cells.name(r.label), "a"),
-        lists.Column(_("Kind"), lambda r: r.kind),
-        lists.Column(_("Field"), lambda r: r.field, "c"),
+        lists.Column(_("Kind"), lambda r: words.planned(r.kind)),
+        lists.Column(_("Field"), lambda r: words.planned(r.field), "c"),
         lists.Column(_("Now"), lambda r: _("unknown") if r.old is None else r.old, "d", is_number=True),
         lists.Column(_("Then"), lambda r: cells.NOTHING if r.new is None else r.new, "b", is_number=True),
     ),

@@ -27,7 +27,7 @@ from comptoir.commerce.inventory.models import Level, Movement, Reason, Warehous
 from comptoir.commerce.inventory.records import Fact, Receipt
 from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput
-from comptoir.web import answers, cells, lists, words
+from comptoir.web import answers, cells, flow_words, lists, words
 
 TYPED_ROWS = 6
 CSV_ROWS = 20_000
@@ -88,7 +88,7 @@ MOVEMENTS = lists.Listing(
         lists.Column(__("Why"), lambda m: cells.two(words.of(Reason, m.reason), m.comment or m.reference), "c"),
         lists.Column(__("From"), lambda m: cells.name(m.from_warehouse.name if m.from_warehouse else "")),
         lists.Column(__("To"), lambda m: cells.name(m.to_warehouse.name if m.to_warehouse else "")),
-        lists.Column(__("Who"), lambda m: cells.name(m.actor_label)),
+        lists.Column(__("Who"), lambda m: cells.name(flow_words.who(m))),
         lists.Column(__("Quantity"), lambda m: cells.quantity(m.quantity), "b", is_number=True),
     ),
     sorts=(

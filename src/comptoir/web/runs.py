@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
@@ -112,7 +113,7 @@ def run(request: PersonRequest, pk: int) -> HttpResponse:
         "title": flow_words.title(it.flow.kind),
         "state": state(it),
         "is_open": it.status in OPEN,
-        "balance": [(BALANCE[name], n) for name, n in counts if name != "seen"],
+        "balance": [(counted(name, n), n) for name, n in counts if name != "seen"],
         "is_balanced": it.seen == sum(n for name, n in counts if name != "seen"),
         "calls": calls,
         "phases": phases(it.phases),
@@ -128,14 +129,17 @@ def run(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "runs/middle.html" if is_middle else "runs/run.html", context)
 
 
-BALANCE = {
-    "created": _("created"),
-    "changed": _("changed"),
-    "unchanged": _("unchanged"),
-    "skipped": _("skipped"),
-    "parked": _("parked"),
-    "failed": _("failed"),
-}
+def counted(name: str, n: int) -> str:
+    """What so many of them were: English has one word for one and for many, others do not."""
+    words_ = {
+        "created": ngettext("created", "created", n),
+        "changed": ngettext("changed", "changed", n),
+        "unchanged": ngettext("unchanged", "unchanged", n),
+        "skipped": ngettext("skipped", "skipped", n),
+        "parked": ngettext("parked", "parked", n),
+        "failed": ngettext("failed", "failed", n),
+    }
+    return words_[name]
 
 
 def _error(it: Run) -> dict[str, str] | None:

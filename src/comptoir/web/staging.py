@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -94,10 +94,10 @@ GRID = lists.Listing(
 
 TABS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "repair": (_("Needs you"), (State.REPAIR,)),
-    "ready": (_("Ready"), (State.READY,)),
-    "retry": (_("Waits for payment"), (State.RETRY,)),
-    "accepted": (_("Accepted"), (State.ACCEPTED,)),
-    "out": (_("Not imported"), (State.INFORMATION, State.REJECTED, State.CLOSED)),
+    "ready": (pgettext_lazy("sales", "Ready"), (State.READY,)),
+    "retry": (pgettext_lazy("sales", "Waits for payment"), (State.RETRY,)),
+    "accepted": (pgettext_lazy("sales", "Accepted"), (State.ACCEPTED,)),
+    "out": (pgettext_lazy("sales", "Not imported"), (State.INFORMATION, State.REJECTED, State.CLOSED)),
 }
 DECIDABLE = ("repair", "ready", "retry")
 

@@ -12,9 +12,10 @@ from comptoir.commerce.catalog.models import Kind
 from comptoir.commerce.inventory.models import Reason
 from comptoir.commerce.orders.models import ChargeKind, Preparation, Status
 from comptoir.engine.models import Outcome, RunStatus, Severity, Trigger
+from comptoir.kit.money import Unit
 from comptoir.staging.models import State
 
-WORDS: dict[type[Choices], dict[str, Any]] = {
+WORDS: dict[type[Choices] | type[Unit], dict[str, Any]] = {
     Mode: {Mode.TEST: _("Test"), Mode.PRODUCTION: _("Production")},
     Health: {
         Health.UNKNOWN: _("Never spoken to"),
@@ -22,6 +23,7 @@ WORDS: dict[type[Choices], dict[str, Any]] = {
         Health.TROUBLED: _("Does not answer"),
         Health.LOCKED_OUT: _("Refuses our key"),
     },
+    Unit: {Unit.PIECE: _("Piece"), Unit.KILOGRAM: "kg", Unit.METRE: "m", Unit.LITRE: "l"},
     Kind: {Kind.SIMPLE: _("Simple"), Kind.KIT: _("Kit"), Kind.ALIAS: _("Alias")},
     Reason: {
         Reason.OPENING: _("Opening stock"),
@@ -88,8 +90,10 @@ WORDS: dict[type[Choices], dict[str, Any]] = {
         State.CLOSED: _("Given up"),
     },
 }
-_BY_NAME: dict[str, type[Choices]] = {
-    "mode": Mode, "health": Health, "variant": Kind, "movement": Reason, "order": Status, "preparation": Preparation,
+#: Kinds and fields of what a preview would write.
+PLANNED = {"level": _("Level"), "tracking": _("Tracking"), "cancel": _("Cancellation"), "status": _("Status")}
+_BY_NAME: dict[str, type[Choices] | type[Unit]] = {
+    "mode": Mode, "health": Health, "variant": Kind, "unit": Unit, "movement": Reason, "order": Status, "preparation": Preparation,
     "charge": ChargeKind, "run": RunStatus, "outcome": Outcome, "trigger": Trigger, "severity": Severity, "staging": State,
 }  # fmt: skip
 
@@ -107,3 +111,8 @@ def named(kind: str, value: str) -> Any:
 def choices(kind: type[Choices]) -> list[tuple[str, Any]]:
     """Values with their words, for filters."""
     return [(str(value), word) for value, word in WORDS[kind].items() if value]
+
+
+def planned(name: str) -> Any:
+    """A kind or field of what a preview would write; a connector may have its own, and they show as they are."""
+    return PLANNED.get(name, name)

@@ -10,7 +10,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from comptoir.accounts.rights import Right, allows
-from comptoir.web import cells, words
+from comptoir.web import cells, flow_words, words
 
 register = template.Library()
 
@@ -67,3 +67,15 @@ def plain(value: Decimal | None) -> str:
 def label(value: str, kind: str) -> Any:
     """The word for a state or kind."""
     return words.named(kind, value)
+
+
+@register.filter
+def who(row: flow_words.Acted) -> str:
+    """Who did what a row tells."""
+    return flow_words.who(row)
+
+
+@register.filter
+def planned(name: str) -> Any:
+    """A kind or field of what a preview would write."""
+    return words.planned(name)
