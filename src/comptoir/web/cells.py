@@ -90,6 +90,11 @@ def _grouped(value: Decimal, language: str | None) -> str:
     return formats.number_format(plain, use_l10n=True, force_grouping=True)
 
 
+def number(value: int) -> str:
+    """A count, its thousands set apart as the language does."""
+    return _grouped(Decimal(value), get_language())
+
+
 def plain(value: Decimal | None) -> str:
     """A quantity as a form takes it back: no grouping, no trailing zeros."""
     return "" if value is None else f"{value.normalize():f}"

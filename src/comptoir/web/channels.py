@@ -72,7 +72,7 @@ class Standing:
     @property
     def waiting_words(self) -> str:
         """How many, as far as they are counted."""
-        return f"{WAITING_TO:,}+" if self.waiting > WAITING_TO else str(self.waiting)
+        return f"{cells.number(WAITING_TO)}+" if self.waiting > WAITING_TO else cells.number(self.waiting)
 
 
 def standings() -> list[Standing]:
@@ -171,8 +171,8 @@ def _counts(run: Run | None) -> str:
     if run is None or not run.seen:
         return ""
     said = {name: getattr(run, name) for name in ("created", "changed", "parked", "failed")}
-    parts = [f"{n:,} {runs_page.counted(name, n)}" for name, n in said.items() if n]
-    return ", ".join([ngettext("%(n)s seen", "%(n)s seen", run.seen) % {"n": f"{run.seen:,}"}, *parts])
+    parts = [f"{cells.number(n)} {runs_page.counted(name, n)}" for name, n in said.items() if n]
+    return ", ".join([ngettext("%(n)s seen", "%(n)s seen", run.seen) % {"n": cells.number(run.seen)}, *parts])
 
 
 @require_GET
@@ -475,8 +475,8 @@ def _plan_counts(run: Run) -> list[dict[str, Any]]:
     """How many rows there are of each kind and field, as far as lists count."""
     counts = []
     for kind, field, number in runs.plan_counts(run.pk, most=lists.COUNT_TO + 1):
-        shown = f"{lists.COUNT_TO:,}+" if number > lists.COUNT_TO else str(number)
-        counts.append({"kind": kind, "field": field, "n": shown})
+        shown = f"{cells.number(lists.COUNT_TO)}+" if number > lists.COUNT_TO else cells.number(number)
+        counts.append({"kind": words.planned(kind), "field": words.planned(field), "n": shown})
     return counts
 
 

@@ -89,7 +89,7 @@ ALL = lists.Listing(
         ),
         lists.Column(_("About"), _subject, "c"),
         lists.Column(_("Channel"), lambda f: cells.name(f.channel.name if f.channel else "")),
-        lists.Column(_("Times"), lambda f: f"{f.count:,}", is_number=True),
+        lists.Column(_("Times"), lambda f: cells.number(f.count), is_number=True),
         lists.Column(_("Last"), lambda f: cells.moment(f.last_at), "d"),
         lists.Column(_("Resolved"), _resolved),
     ),

@@ -50,7 +50,7 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
     def say(rows: Any, words: Any, url: str) -> None:
         number = rows[: MOST + 1].count()
         if number:
-            shown = f"{MOST:,}+" if number > MOST else f"{number:,}"
+            shown = f"{cells.number(MOST)}+" if number > MOST else cells.number(number)
             said.append({"words": words(number) % {"n": shown}, "url": url})
 
     if allows(request.user, Right.SEE_STAGING):

@@ -43,7 +43,7 @@ def _seconds(run: Run) -> str:
 
 
 def _count(name: str) -> Any:
-    return lambda run: f"{getattr(run, name):,}"
+    return lambda run: cells.number(getattr(run, name))
 
 
 RUNS = lists.Listing(
