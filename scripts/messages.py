@@ -122,14 +122,16 @@ def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def catalogue(language: str) -> Path:
+def catalogue(language: str, folder: Path = LOCALE) -> Path:
     """Where a language's texts are."""
-    return LOCALE / language / "LC_MESSAGES" / "django.po"
+    return folder / language / "LC_MESSAGES" / "django.po"
 
 
-def merge(language: str, texts: dict[tuple[str, str], Text]) -> tuple[list[Message], list[Message]]:
+def merge(
+    language: str, texts: dict[tuple[str, str], Text], folder: Path = LOCALE
+) -> tuple[list[Message], list[Message]]:
     """Write the catalogue with exactly these texts; gives the messages that lack a translation and those that went."""
-    path = catalogue(language)
+    path = catalogue(language, folder)
     there = {message.key: message for message in catalogues.read(path)} if path.exists() else {}
     there.pop(("", ""), None)
     blocks, missing = [_header(language)], []

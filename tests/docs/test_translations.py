@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import translations
@@ -129,6 +130,27 @@ def test_a_guess_is_not_shown(language: str, tmp_path: Path) -> None:
     (message,) = catalogues.read(source)
     assert not message.is_translated
     assert b"Guess" not in catalogues.compiled([message])
+
+
+def test_merging_adds_without_a_guess_keeps_what_is_said_and_drops_what_is_gone(language: str, tmp_path: Path) -> None:
+    collector = translations.collector()
+
+    def texts(*english: str) -> dict[tuple[str, str], Any]:
+        return {("", one): collector.Text(one, files=["web/home.py"]) for one in english}
+
+    missing, gone = collector.merge(language, texts("Home", "Orders"), tmp_path)
+    assert ([m.singular for m in missing], gone) == (["Home", "Orders"], [])
+
+    path = collector.catalogue(language, tmp_path)
+    written = path.read_text().replace('msgid "Home"\nmsgstr ""', '# a note\nmsgid "Home"\nmsgstr "A \\"q\\" \\\\ b"')
+    path.write_text(written)
+    missing, gone = collector.merge(language, texts("Home", "Order"), tmp_path)
+    assert ([m.singular for m in missing], gone) == (["Order"], [])
+    assert 'msgstr "A \\"q\\" \\\\ b"' in path.read_text()
+    assert path.read_text().startswith('msgid ""')
+
+    missing, gone = collector.merge(language, texts("Order"), tmp_path)
+    assert [m.texts[0] for m in gone] == ['A "q" \\ b']
 
 
 def test_a_wheel_holds_what_was_made_and_no_sources(language: str, wheel: list[str]) -> None:
