@@ -79,7 +79,8 @@ def opened(
         pace = replace(pace, per_minute=row.calls_per_minute, burst=max(pace.burst, row.calls_per_minute // 60))
     door = _door(
         may_write=permission,
-        pace=SharedPace(connector.pace.key or f"channel:{row.pk}", pace),
+        # One that is only tried, before it is kept, shares a pace with the others of its kind that are.
+        pace=SharedPace(connector.pace.key or (f"channel:{row.pk}" if row.pk else f"tried:{row.kind}"), pace),
         live=live,
         fates=connector.fates,
         secrets=hidden,
@@ -102,6 +103,47 @@ def may_write(channel: int) -> bool:
     )
 
 
+RESERVED = frozenset({"connect"})  # what the addresses of pages need
+
+
+def draft(
+    *, kind: str, name: str, code: str, config: Mapping[str, Any], at: datetime, accepts_by_itself: bool = True
+) -> Channel:
+    """A channel in test mode from what a merchant typed in, to be tried and kept, or forgotten: nothing is stored.
+    Raises BadInput naming the field."""
+    connector = registry.find(kind)
+    for field in connector.fields:
+        if field.required and not str(config.get(field.name, "")).strip():
+            raise BadInput(f"{field.name} is missing", place=field.name, value="", cure=field.help)
+    known = {field.name: field for field in connector.fields}
+    if unknown := set(config) - set(known):
+        raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(known))
+    if code in RESERVED:
+        raise BadInput("this code is taken by a page", place="code", value=code, cure=f"{code}-1")
+    if Channel.objects.filter(code=code).exists():
+        raise Conflict(f"a channel is already called {code}", channel=code)
+    sealed = {key: item for key, item in config.items() if known[key].secret}
+    if connector.webhooks is not None and not sealed.get(WEBHOOK_SECRET):
+        sealed[WEBHOOK_SECRET] = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()  # Standard Webhooks
+    return Channel(
+        name=name,
+        code=code,
+        kind=kind,
+        config={key: item for key, item in config.items() if not known[key].secret},
+        sealed=box().close(sealed),
+        accepts_by_itself=accepts_by_itself,
+        webhook_token=ids.token(),
+        created_at=at,
+    )
+
+
+def keep(row: Channel, *, actor: Actor, at: datetime) -> None:
+    """Store a draft."""
+    row.save(force_insert=True)
+    facts = {"channel": row.pk, "kind": row.kind}
+    record.record("channels.channel.connected", facts, actor=actor, at=at, subject=f"channel:{row.pk}")
+
+
 def connect(
     *,
     kind: str,
@@ -113,42 +155,31 @@ def connect(
     accepts_by_itself: bool = True,
 ) -> Channel:
     """Make a channel in test mode from what a merchant typed in; raises BadInput naming the field."""
-    connector = registry.find(kind)
-    for field in connector.fields:
-        if field.required and not str(config.get(field.name, "")).strip():
-            raise BadInput(f"{field.name} is missing", place=field.name, value="", cure=field.help)
-    known = {field.name: field for field in connector.fields}
-    if unknown := set(config) - set(known):
-        raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(known))
-    if Channel.objects.filter(code=code).exists():
-        raise Conflict(f"a channel is already called {code}", channel=code)
-    sealed = {key: item for key, item in config.items() if known[key].secret}
-    if connector.webhooks is not None and not sealed.get(WEBHOOK_SECRET):
-        sealed[WEBHOOK_SECRET] = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()  # Standard Webhooks
-    row = Channel.objects.create(
-        name=name,
-        code=code,
-        kind=kind,
-        config={key: item for key, item in config.items() if not known[key].secret},
-        sealed=box().close(sealed),
-        accepts_by_itself=accepts_by_itself,
-        webhook_token=ids.token(),
-        created_at=at,
-    )
-    record.record(
-        "channels.channel.connected", {"channel": row.pk, "kind": kind}, actor=actor, at=at, subject=f"channel:{row.pk}"
-    )
+    row = draft(kind=kind, name=name, code=code, config=config, at=at, accepts_by_itself=accepts_by_itself)
+    keep(row, actor=actor, at=at)
     return row
 
 
-def correct(row: Channel, config: Mapping[str, Any], *, actor: Actor, at: datetime) -> None:
-    """Connect with other values from now on; what is left out stays as it is. Its health is unknown until it was tried."""
+def corrected(row: Channel, config: Mapping[str, Any]) -> Channel:
+    """A channel as it would be with other values, to be tried before they are kept: nothing is stored."""
+    tried = Channel(kind=row.kind, config=dict(row.config), sealed=row.sealed)
+    _take(tried, config)
+    return tried
+
+
+def _take(row: Channel, config: Mapping[str, Any]) -> None:
+    """Put other values in place; what is left out stays as it is."""
     fields = {field.name: field for field in registry.find(row.kind).fields}
     if unknown := set(config) - set(fields):
         raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(fields))
     secret = {key: item for key, item in config.items() if fields[key].secret}
     row.config = {**row.config, **{key: item for key, item in config.items() if key not in secret}}
     row.sealed = box().close({**(box().open(row.sealed) if row.sealed else {}), **secret})
+
+
+def correct(row: Channel, config: Mapping[str, Any], *, actor: Actor, at: datetime) -> None:
+    """Connect with other values from now on; what is left out stays as it is. Its health is unknown until it was tried."""
+    _take(row, config)
     row.health, row.health_text = Health.UNKNOWN, ""
     row.save(update_fields=["config", "sealed", "health", "health_text"])
     record.record(
@@ -158,6 +189,22 @@ def correct(row: Channel, config: Mapping[str, Any], *, actor: Actor, at: dateti
         at=at,
         subject=f"channel:{row.pk}",
     )
+
+
+def at_step(row: Channel, step: str) -> None:
+    """Remember where the wizard goes on; empty: it is done with."""
+    Channel.objects.filter(pk=row.pk).update(connecting=step)
+    row.connecting = step
+
+
+def start_from(row: Channel, start: datetime | None, *, actor: Actor, at: datetime) -> None:
+    """Say from when on sales come in; None: all of them."""
+    if row.sales_from == start:
+        return
+    facts = {"channel": row.pk, "before": str(row.sales_from or ""), "after": str(start or "")}
+    Channel.objects.filter(pk=row.pk).update(sales_from=start)
+    row.sales_from = start
+    record.record("channels.channel.start_chosen", facts, actor=actor, at=at, subject=f"channel:{row.pk}")
 
 
 def set_mode(row: Channel, mode: Mode, *, actor: Actor, at: datetime) -> None:

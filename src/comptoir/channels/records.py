@@ -311,6 +311,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     missing_rights: tuple[str, ...] = ()  # "order_histories: POST"
     warnings: tuple[str, ...] = ()  # codes of findings
     clock_skew: float | None = None  # seconds their clock is ahead of ours
+    languages: tuple[Named, ...] = ()
+    identity: str = ""  # what tells this shop from any other; empty: its address does
 
 
 class Odd(Struct, frozen=True, kw_only=True):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+from django.utils.text import slugify
 
 from comptoir.channels import channel as channels
 from comptoir.channels import registry
@@ -17,7 +20,7 @@ from comptoir.engine import findings, flow
 from comptoir.engine.models import Severity
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
-from comptoir.kit.errors import Conflict
+from comptoir.kit.errors import BadInput, Conflict
 from comptoir.offers import actions as offers
 
 
@@ -50,8 +53,58 @@ def connect(
     if sales_from is not None:
         Channel.objects.filter(pk=row.pk).update(sales_from=sales_from)
         row.sales_from = sales_from
-    flow.ensure_flows(row.pk, kinds_for(row))
+    begin(row)
     return row
+
+
+def begin(row: Channel) -> None:
+    """Give a channel its flows: from here on they run by their schedules. Those it has stay as they are."""
+    flow.ensure_flows(row.pk, kinds_for(row))
+
+
+def known(row: Channel, seen: Surroundings) -> Channel | None:
+    """The channel that this shop is already, if it is one."""
+    rows = Channel.objects.filter(kind=row.kind, external_identity=_identity(row, seen), archived_at__isnull=True)
+    return rows.first()
+
+
+_CONNECTING = 7_240_011  # one at a time: two tabs that connect the same shop make one channel
+
+
+def keep(tried: Channel, seen: Surroundings, *, step: str, actor: Actor, at: datetime) -> Channel:
+    """Store a channel that was tried and answered, with what was found there, at `step` of the wizard. It has no flows
+    until `begin`. A shop that is a channel already is given back as it is."""
+    sql.value("SELECT pg_advisory_xact_lock(%s)::text", [_CONNECTING])
+    if (there := known(tried, seen)) is not None:
+        return there
+    tried.name = tried.name or seen.name[:80] or registry.find(tried.kind).title
+    tried.code, tried.connecting = _free_code(tried.name, tried.kind), step
+    channels.keep(tried, actor=actor, at=at)
+    note_seen(tried, seen, actor=actor, at=at)
+    return tried
+
+
+def note_seen(row: Channel, seen: Surroundings, *, actor: Actor, at: datetime) -> None:
+    """A channel answered: keep what it told, and that it is well."""
+    keep_surroundings(row, seen, actor=actor, at=at)
+    channels.note_health(row.pk, None, at=at)
+    row.refresh_from_db()
+
+
+def _free_code(name: str, kind: str) -> str:
+    """A short name for addresses that no channel has."""
+    base = slugify(name)[:36].strip("-") or kind
+    taken = set(Channel.objects.filter(code__startswith=base).values_list("code", flat=True)) | channels.RESERVED
+    return next(code for n in itertools.count(1) if (code := base if n == 1 else f"{base}-{n}") not in taken)
+
+
+def correct(row: Channel, config: Mapping[str, Any], seen: Surroundings, *, actor: Actor, at: datetime) -> None:
+    """Keep other credentials, which were tried; refused where they lead to another shop."""
+    tried = channels.corrected(row, config)
+    if row.external_identity and _identity(tried, seen) != row.external_identity:
+        raise BadInput("this is another shop", place="url", value=_identity(tried, seen), cure=row.external_identity)
+    channels.correct(row, config, actor=actor, at=at)
+    note_seen(row, seen, actor=actor, at=at)
 
 
 def ask_around(row: Channel) -> Surroundings:
@@ -100,7 +153,7 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
 
 def _identity(row: Channel, seen: Surroundings) -> str:
     """What tells one shop from another, so that the same one is not connected twice."""
-    address = urlsplit(str(row.config.get("url", "")))
+    address = urlsplit(seen.identity or str(row.config.get("url", "")))
     return f"{address.netloc}{address.path.rstrip('/')}".lower()[:255] or seen.name[:255]
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from comptoir.web import (
     channels,
+    connect,
     findings,
     frame,
     health,
@@ -47,6 +48,14 @@ urlpatterns = [
     path("inventory/receive/", inventory.receive, name="receive"),
     path("inventory/adjust/", inventory.adjust, name="adjust"),
     path("channels/", channels.channels, name="channels"),
+    path("channels/connect/", connect.kinds, name="connect"),
+    path("channels/connect/<slug:kind>/", connect.begin, name="connect_kind"),
+    path("channels/<slug:code>/connect/", connect.go_on, name="connect_go_on"),
+    path("channels/<slug:code>/connect/credentials/", connect.credentials, name="connect_credentials"),
+    path("channels/<slug:code>/connect/found/", connect.found, name="connect_found"),
+    path("channels/<slug:code>/connect/mappings/", connect.mappings, name="connect_mappings"),
+    path("channels/<slug:code>/connect/places/", connect.places, name="connect_places"),
+    path("channels/<slug:code>/connect/summary/", connect.summary, name="connect_summary"),
     path("channels/<slug:code>/", channels.channel, name="channel"),
     path("channels/<slug:code>/flows/", channels.channel_flows, name="channel_flows"),
     path("channels/<slug:code>/offers/", channels.channel_offers, name="channel_offers"),

@@ -65,6 +65,15 @@ class PrestaShopProbe:
             missing_rights=missing,
             warnings=tuple(dict.fromkeys(warnings)),
             clock_skew=skew,
+            languages=self._languages(missing),
+            identity=self._client.config.shop_url,
+        )
+
+    def _languages(self, missing: tuple[str, ...]) -> tuple[Named, ...]:
+        if "languages: GET" in missing:
+            return ()
+        return tuple(
+            Named(external_id=str(row.id), name=row.iso_code.lower()) for row in self._lookups.languages.values()
         )
 
     def _rights(self) -> dict[str, set[str]]:
