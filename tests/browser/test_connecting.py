@@ -1,0 +1,128 @@
+"""A merchant connects a shop alone: from the empty list of channels to an empty first difference, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from shop_world import NOW
+
+from comptoir.accounts.models import Role, User
+from comptoir.channels import channel as channels
+from comptoir.channels import pace
+from comptoir.channels.http import HttpDoor
+from comptoir.channels.models import Channel, Mode
+from comptoir.config import bootstrap
+from comptoir.connectors.prestashop.simulator import DEMO_KEY, PrestaShopSimulator
+from comptoir.engine import runs
+from comptoir.engine.models import PlanRow, Run, RunStatus
+from comptoir.kit import clock
+
+from .conftest import PASSWORD
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+
+
+@pytest.fixture
+def house(transactional_db: None) -> Iterator[PrestaShopSimulator]:
+    """A new hub, its owner, and a shop that is not connected."""
+    bootstrap.set_up()
+    shop = PrestaShopSimulator(version="8.2", world="demo", timezone="Europe/London")
+
+    def maker(**options: Any) -> HttpDoor:
+        return HttpDoor(simulator=shop.wsgi, allow_private=True, **options)
+
+    channels.set_up_doors(maker)
+    shop.clock.set(NOW)
+    try:
+        with clock.using(clock.ManualClock(NOW)):
+            User.objects.create_user("owner@hub.test", PASSWORD, role=Role.OWNER, name="Odile Owner")
+            yield shop
+    finally:
+        channels.set_up_doors(HttpDoor)
+        pace.close()
+
+
+@pytest.fixture
+def looks_well(signed_in: Page, tmp_path: Path) -> Callable[[str], None]:
+    """Keep pictures of a step, wide and narrow, light and dark; none may be wider than its window."""
+
+    def look(step: str) -> None:
+        for name, (width, height) in SIZES.items():
+            signed_in.set_viewport_size({"width": width, "height": height})
+            for scheme in ("light", "dark"):
+                signed_in.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its literals
+                signed_in.screenshot(path=tmp_path / f"{step}-{name}-{scheme}.png", full_page=True)
+            assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, (step, name)
+        signed_in.emulate_media(color_scheme="light")
+        signed_in.set_viewport_size({"width": 1440, "height": 900})
+
+    return look
+
+
+def carry_out() -> Run:
+    """A worker takes the run that was just asked for."""
+    run = Run.objects.latest("id")
+    assert runs.execute(run.pk, "test") == RunStatus.DONE
+    return run
+
+
+def test_a_shop_is_connected_from_nothing(
+    signed_in: Page, house: PrestaShopSimulator, looks_well: Callable[[str], None]
+) -> None:
+    page = signed_in
+    page.goto("/channels/")
+    page.get_by_role("main").get_by_role("link", name="Connect a shop").first.click()
+    looks_well("1-kind")
+    page.get_by_role("link", name="PrestaShop").click()
+
+    # A wrong key is named at the key, and what was typed stays.
+    key = page.get_by_label("Webservice key")
+    page.get_by_label("Address of the shop").fill("http://shop.test")
+    key.fill("W" * 32)
+    page.get_by_role("button", name="Try the connection").click()
+    expect(page.locator("#wrong-key")).to_contain_text("refuses this key")
+    expect(key).to_have_value("W" * 32)
+    looks_well("2-refused")
+    assert not Channel.objects.filter(kind="prestashop").exists()
+
+    key.fill(DEMO_KEY)
+    page.get_by_role("button", name="Try the connection").click()
+    expect(page.get_by_role("heading", name="What is there")).to_be_visible()
+    looks_well("3-found")
+
+    # Leaving in the middle, and going on.
+    page.goto("/channels/")
+    looks_well("3-left")
+    page.get_by_role("link", name="Go on connecting").click()
+    page.get_by_role("button", name="Go on to mappings").click()
+    expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
+    looks_well("4-mappings")
+    page.get_by_role("button", name="Keep, and go on").click()
+    expect(page.get_by_role("heading", name="Where it sells from")).to_be_visible()
+    page.go_back()
+    page.get_by_role("button", name="Keep, and go on").click()
+    looks_well("5-places")
+    page.get_by_role("button", name="Begin to read this shop").click()
+    expect(page.get_by_role("heading", name="What comes next")).to_be_visible()
+    looks_well("6-summary")
+
+    for button in ("Run products now", "Run stock once", "Preview"):
+        page.get_by_role("button", name=button).click()
+        expect(page.get_by_text("Waits for a worker")).to_be_visible()
+        run = carry_out()
+        page.goto("/channels/")
+        page.get_by_role("link", name="Go on connecting").click()
+    looks_well("7-ready")
+    assert run.is_preview
+    assert not PlanRow.objects.filter(run=run).exists()
+
+    page.get_by_role("button", name="Done: open the channel").click()
+    expect(page.get_by_text("Go on connecting")).to_have_count(0)
+    assert Channel.objects.get(kind="prestashop").mode == Mode.TEST
+    assert house.counters.writes.total() == 0
