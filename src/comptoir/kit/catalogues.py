@@ -112,7 +112,8 @@ def make(folder: Path) -> list[Path]:
         if target.exists() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
             continue
         content = compiled(read(source))
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".tmp", delete=False) as beside:
+        # Beside it, and a .mo for git to ignore should the process be killed before it takes its place.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".mo", delete=False) as beside:
             beside.write(content)
         Path(beside.name).chmod(0o644)
         os.replace(beside.name, target)
