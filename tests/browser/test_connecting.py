@@ -53,6 +53,7 @@ def looks_well(signed_in: Page, tmp_path: Path) -> Callable[[str], None]:
     """Keep pictures of a step, wide and narrow, light and dark; none may be wider than its window."""
 
     def look(step: str) -> None:
+        signed_in.evaluate("scrollTo(0, 0)")
         for name, (width, height) in SIZES.items():
             signed_in.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):

@@ -389,6 +389,8 @@ def test_warehouses_buffer_and_the_first_day_are_kept(owner: Client, shop: Prest
     assert list(point.sources.order_by("position").values_list("warehouse_id", flat=True)) == both
     point.refresh_from_db()
     assert point.buffer == Decimal("2.5")
+    for step in ("places/", "summary/"):
+        assert ("2026-06-01" if step == "places/" else "June 1, 2026") in owner.get(STEP + step).content.decode()
     assert row.sales_from == datetime(2026, 5, 31, 23, 0, tzinfo=UTC)  # midnight in London, in summer
 
 
@@ -436,6 +438,20 @@ def test_a_new_key_for_a_known_shop_is_tried_before_it_is_kept(owner: Client, sh
     row.refresh_from_db()
     assert channels.config_of(row)["key"] == "N" * 32
     assert channels.config_of(row)["webhook_secret"]
+
+
+def test_a_connected_shop_gets_another_key_from_its_settings(owner: Client, shop: PrestaShopSimulator) -> None:
+    row = to_the_summary(owner)
+    owner.post(STEP + "summary/")
+    shop.state.add_key("N" * 32)
+    assert STEP + "credentials/" in owner.get("/channels/demo-shop/settings/").content.decode()
+    assert "Steps" not in owner.get(STEP + "credentials/").content.decode()
+
+    answer = owner.post(STEP + "credentials/", typed(key="N" * 32))
+
+    assert answer["Location"] == "/channels/demo-shop/settings/"
+    row.refresh_from_db()
+    assert (channels.config_of(row)["key"], row.connecting) == ("N" * 32, "")
 
 
 def test_an_empty_key_keeps_the_one_there_is_and_another_shop_is_refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
@@ -28,7 +28,6 @@ from comptoir.channels.errors import ChannelError
 from comptoir.channels.models import Channel, Seen
 from comptoir.channels.records import SaleState, Surroundings
 from comptoir.commerce.inventory.models import Warehouse
-from comptoir.engine import flow as flows_
 from comptoir.engine.models import Flow, Run
 from comptoir.flows import connecting
 from comptoir.kit import clock
@@ -69,8 +68,9 @@ def _step(
     steps = [
         {"title": TITLES[name], "url": _way(name, it), "is_here": name == step, "is_done": n < names.index(step)}
         for n, name in enumerate(names)
+        if it is None or it.connecting in STEPS  # a channel that is connected has no way to go on
     ]
-    frame = {"steps": steps, "title": TITLES[step], "place": names.index(step) + 1, "channel": it}
+    frame = {"steps": steps, "title": TITLES[step], "channel": it}
     return render(request, f"connect/{step}.html", {**frame, **context}, status=status)
 
 
@@ -124,14 +124,16 @@ def kinds(request: PersonRequest) -> HttpResponse:
     return _step(request, "kind", context)
 
 
+READS = {"products": _("Products"), "sales": _("Orders"), "stock": _("Stock levels")}
+WRITES = {"levels": _("Stock levels"), "tracking": _("Shipping confirmations"), "cancelling": _("Cancellations")}
+
+
 def _card(card: Connector) -> dict[str, Any]:
-    offered = connecting.kinds_for(Channel(kind=card.kind))
-    known = [declared for kind, declared in flows_.declared().items() if kind in offered]
     return {
         "kind": card.kind,
         "title": card.title,
-        "reads": ", ".join(str(one.title) for one in known if one.direction == flows_.IN),
-        "writes": ", ".join(str(one.title) for one in known if one.writes),
+        "reads": ", ".join(str(words) for name, words in READS.items() if name in card.abilities),
+        "writes": ", ".join(str(words) for name, words in WRITES.items() if name in card.abilities),
     }
 
 
@@ -296,6 +298,7 @@ def credentials(request: PersonRequest, code: str) -> HttpResponse:
     except BadInput as error:
         field, words = connect_refusals.explain(error, card)
         return _refused(request, card, _Answer(config, {field: [words]}), it)
+    answers.say(request, gettext("The shop answers. These credentials are used from now on."))
     return _go(request, "connect_go_on" if it.connecting in STEPS else "channel_settings", code)
 
 
@@ -475,8 +478,9 @@ def save_point(point: SellingPoint, given: Any, prefix: str, *, actor: Actor, at
         offers_.set_limits(point.pk, buffer=buffer, minimum=point.minimum, maximum=point.maximum, at=at, actor=actor)
 
 
-def _day(it: Channel, at: datetime | None) -> str:
-    return at.astimezone(zone.zone_named(it.timezone)).date().isoformat() if at else ""
+def _day(it: Channel, at: datetime | None) -> date | None:
+    """The day of a moment, where the shop is."""
+    return at.astimezone(zone.zone_named(it.timezone)).date() if at else None
 
 
 def _start(it: Channel, text: str) -> datetime | None:
@@ -523,7 +527,7 @@ def summary(request: PersonRequest, code: str) -> HttpResponse:
         "points": _points(it),
         "open_statuses": groups["status"]["open"],
         "open_carriers": groups["carrier"]["open"],
-        "start": it.sales_from,
+        "start": _day(it, it.sales_from),
     }
     return _step(request, "summary", context, it)
 
