@@ -134,6 +134,28 @@ def back_to_test(given: argparse.Namespace) -> int:
     return 0
 
 
+def pause(given: argparse.Namespace) -> int:
+    """`comptoir channels pause`."""
+    return _pause(given.code, True)
+
+
+def resume(given: argparse.Namespace) -> int:
+    """`comptoir channels resume`."""
+    return _pause(given.code, False)
+
+
+def _pause(code: str, paused: bool) -> int:
+    with starting.ready():
+        from django.db import transaction
+
+        from comptoir.channels import channel as channels
+
+        with transaction.atomic():
+            channels.pause_writes(_channel(code), paused, actor=SYSTEM, at=clock.now())
+    out(f"{code}: writes are {'paused' if paused else 'no longer paused'}.")
+    return 0
+
+
 def show_flows(given: argparse.Namespace) -> int:
     """`comptoir flows list`."""
     with starting.ready():

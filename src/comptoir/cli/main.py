@@ -56,6 +56,41 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(run="manage:check")
     check.add_argument("--json", action="store_true")
 
+    doctor = commands.add_parser("doctor", help="how the hub is, and what to do; ends with 1 where somebody must act")
+    doctor.set_defaults(run="doctor:doctor")
+    doctor.add_argument("--books", action="store_true", help="what `comptoir check` verifies, too; takes longer")
+    doctor.add_argument("--json", action="store_true")
+
+    saved = commands.add_parser("backup", help="the whole hub in one file, while it works")
+    saved.set_defaults(run="backup:backup")
+    saved.add_argument("file", type=Path)
+    saved.add_argument("--force", action="store_true", help="put it in the place of a file that is there")
+    saved.add_argument(
+        "--with-key",
+        action="store_true",
+        help="the secret key too, readable: whoever has the file can then read every credential",
+    )
+    saved.add_argument(
+        "--key-passphrase-file",
+        type=Path,
+        metavar="PATH",
+        help="the secret key too, encrypted with what this file holds",
+    )
+    saved.add_argument("--json", action="store_true")
+
+    restored = commands.add_parser("restore", help="bring a hub back from a backup; every channel is paused afterwards")
+    restored.set_defaults(run="backup:restore")
+    restored.add_argument("file", type=Path)
+    restored.add_argument(
+        "--check", action="store_true", help="only say whether the file is whole and fits this version"
+    )
+    restored.add_argument(
+        "--replace", metavar="DATABASE", default="", help="the name of a database that is not empty, to take its place"
+    )
+    restored.add_argument("--drop-replaced", action="store_true", help="do not keep the database that was there before")
+    restored.add_argument("--key-passphrase-file", type=Path, metavar="PATH", help="what opens the key in the backup")
+    restored.add_argument("--json", action="store_true")
+
     owner = commands.add_parser("owner", help="make the first person, who may do everything")
     owner.set_defaults(run="manage:owner")
     owner.add_argument("email")
@@ -99,6 +134,10 @@ def parser() -> argparse.ArgumentParser:
     back = channels.add_parser("test", help="back to test mode: nothing is written any more")
     back.set_defaults(run="channels:back_to_test")
     back.add_argument("code")
+    for name, text in (("pause", "stop every write to a channel at once"), ("resume", "let writes go on")):
+        one = channels.add_parser(name, help=text)
+        one.set_defaults(run=f"channels:{name}")
+        one.add_argument("code")
 
     flows = commands.add_parser("flows", help="arrows between channels and the hub").add_subparsers(
         dest="what", required=True

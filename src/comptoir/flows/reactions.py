@@ -15,6 +15,7 @@ from comptoir.engine import effects, findings
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import start_after_commit
 from comptoir.events.record import Happened, on
+from comptoir.flows import restoring
 from comptoir.flows.house import HUB
 from comptoir.kit import sql
 from comptoir.offers import actions as offers
@@ -38,6 +39,8 @@ def set_up() -> None:
     on(shipments.SHIPPED, want_tracking)
     on(shipments.TRACKING_CHANGED, want_new_tracking)
     on(orders.CANCELLED, want_cancellation)
+    on("channels.channel.resumed", restoring.resumed)
+    on("channels.channel.corrected", restoring.corrected)
     on(orders.LINE_CANCELLED, ask_for_line)
 
 

@@ -187,6 +187,16 @@ WORDS: dict[str, Words] = {
         _("A run ended its worker again and again and was given up"), _("Look at the run, then run it again."), "flows"
     ),
     "run_unbalanced": Words(_("A run saw more or less than it accounted for"), _("Look at its balance line."), "flows"),
+    "restored": Words(
+        _("The hub came back from a backup: nothing is written to this channel until you resume it"),
+        _("Let the orders since then come in, count what moved meanwhile, look at the preview, then resume writes."),
+        "settings",
+    ),
+    "credentials_unreadable": Words(
+        _("The credentials of this channel cannot be read with the secret key of this hub"),
+        _("Bring the old secret key back, or type the credentials again."),
+        "settings",
+    ),
     "clock_ahead": Words(_("The clock of the shop is wrong"), _("Set the shop's clock and time zone."), "settings"),
     "advanced_stock_management": Words(
         _("The shop manages this stock in its own warehouses"),
