@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connections, transaction
 from django.test import Client
 from shop_world import NOW
 
@@ -20,7 +22,8 @@ from comptoir.commerce.inventory.models import Warehouse
 from comptoir.connectors.prestashop.simulator import DEMO_KEY, PrestaShopSimulator, hub_rights, read_rights
 from comptoir.engine.models import Finding, Flow
 from comptoir.events.models import Event
-from comptoir.kit import clock
+from comptoir.flows import connecting
+from comptoir.kit import clock, sql
 from comptoir.kit.actor import SYSTEM
 from comptoir.offers.models import Mapping, SellingPoint
 
@@ -47,6 +50,10 @@ def shop() -> Iterator[PrestaShopSimulator]:
 
 def typed(**changed: str) -> dict[str, str]:
     return {"url": "http://shop.test", "key": DEMO_KEY, "mails": "yes", "name": "Demo shop", **changed}
+
+
+def typed_config() -> dict[str, str]:
+    return {"url": "http://shop.test", "key": DEMO_KEY}
 
 
 def connected(owner: Client) -> Channel:
@@ -246,6 +253,32 @@ def test_the_same_shop_sent_twice_is_one_channel(owner: Client, shop: PrestaShop
     assert Channel.objects.filter(kind="prestashop").count() == 1
     assert Event.objects.filter(name="channels.channel.connected").count() == 1
     assert channels.config_of(Channel.objects.get(kind="prestashop"))["url"].startswith("http://shop.test")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_at_the_same_moment_make_one_channel(owner: Client, shop: PrestaShopSimulator) -> None:
+    tried = [channels.draft(kind="prestashop", name="", code="", config=typed_config(), at=NOW) for _ in range(2)]
+    seen = connecting.ask_around(tried[0])
+
+    def keep(row: Channel) -> int:
+        return connecting.keep(row, seen, step="found", actor=SYSTEM, at=NOW).pk
+
+    def other_tab() -> int:
+        try:
+            with transaction.atomic():
+                return keep(tried[1])
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first = keep(tried[0])
+            other = pool.submit(other_tab)
+            while not sql.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                assert not other.done()
+                sql.value("SELECT pg_sleep(0.01)::text")
+        assert other.result(20) == first
+    assert Channel.objects.filter(kind="prestashop").count() == 1
 
 
 def test_a_shop_that_is_done_with_is_left_alone(owner: Client, shop: PrestaShopSimulator) -> None:

@@ -140,8 +140,13 @@ def draft(
 def keep(row: Channel, *, actor: Actor, at: datetime) -> None:
     """Store a draft."""
     row.save(force_insert=True)
-    facts = {"channel": row.pk, "kind": row.kind}
-    record.record("channels.channel.connected", facts, actor=actor, at=at, subject=f"channel:{row.pk}")
+    record.record(
+        "channels.channel.connected",
+        {"channel": row.pk, "kind": row.kind},
+        actor=actor,
+        at=at,
+        subject=f"channel:{row.pk}",
+    )
 
 
 def connect(
@@ -201,10 +206,15 @@ def start_from(row: Channel, start: datetime | None, *, actor: Actor, at: dateti
     """Say from when on sales come in; None: all of them."""
     if row.sales_from == start:
         return
-    facts = {"channel": row.pk, "before": str(row.sales_from or ""), "after": str(start or "")}
+    before, row.sales_from = row.sales_from, start
     Channel.objects.filter(pk=row.pk).update(sales_from=start)
-    row.sales_from = start
-    record.record("channels.channel.start_chosen", facts, actor=actor, at=at, subject=f"channel:{row.pk}")
+    record.record(
+        "channels.channel.start_chosen",
+        {"channel": row.pk, "before": str(before or ""), "after": str(start or "")},
+        actor=actor,
+        at=at,
+        subject=f"channel:{row.pk}",
+    )
 
 
 def set_mode(row: Channel, mode: Mode, *, actor: Actor, at: datetime) -> None:
