@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from comptoir import connectors
 from comptoir.channels import registry
-from comptoir.flows import house, inbox, levels, products, reactions, sales, shipping, stock
+from comptoir.flows import house, inbox, levels, products, reactions, retention, sales, shipping, stock
 
 #: Modules whose import declares flows.
-FLOWS = (house, inbox, levels, products, sales, shipping, stock)
+FLOWS = (house, inbox, levels, products, retention, sales, shipping, stock)
 
 _is_set_up = False
 

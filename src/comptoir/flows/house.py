@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_lazy as _
 
@@ -17,9 +17,10 @@ from comptoir.engine import books as engine_books
 from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, hours, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
-from comptoir.flows import books, reporting
+from comptoir.flows import books, reporting, retention
 from comptoir.kit import ids
 from comptoir.kit.breach import Breach
+from comptoir.kit.settings import settings
 from comptoir.offers import checks as offer_checks
 from comptoir.staging import actions as staging
 from comptoir.staging import books as staging_books
@@ -39,7 +40,15 @@ BOOKS: dict[str, Callable[[], list[Breach]]] = {
     "channels": books.check_books,
 }
 
-KINDS = ("check_books", "expire_holds", "spread_changes", "forget_deliveries", "accept_sales", "age_file_sales")
+KINDS = (
+    "check_books",
+    "expire_holds",
+    "spread_changes",
+    "forget_deliveries",
+    "accept_sales",
+    "age_file_sales",
+    retention.KIND,
+)
 
 
 def ensure_hub(*, at: datetime) -> Channel:
@@ -121,5 +130,7 @@ def forget_deliveries(run: RunContext, channel: OpenChannel | None) -> None:
     gone = inbox.FORGET_AT_ONCE
     while gone == inbox.FORGET_AT_ONCE:
         with run.checkpoint():
-            gone = inbox.forget(before=run.at - inbox.KEEP_FOR, limit=inbox.FORGET_AT_ONCE)
+            gone = inbox.forget(
+                before=run.at - timedelta(days=settings().keep_deliveries_days), limit=inbox.FORGET_AT_ONCE
+            )
             run.count(seen=gone, changed=gone)

@@ -59,6 +59,17 @@ class Settings:
     max_body_mb: int = _setting(32, "Answers of channels larger than this are refused while they are read.")
     max_upload_mb: int = _setting(64, "Uploaded files larger than this are refused.")
     max_tokens: int = _setting(11, "API tokens that may be live at the same time.")
+    keep_runs_days: int = _setting(
+        90, "Days that runs which ended are kept; the last of each flow stay, and what the books need."
+    )
+    keep_previews_days: int = _setting(
+        14, "Days that previews are kept with all their lines; the last of each flow stays."
+    )
+    keep_findings_days: int = _setting(180, "Days that findings are kept after they were closed.")
+    keep_deliveries_days: int = _setting(30, "Days that webhooks are kept after they came and were dealt with.")
+    keep_raw_days: int = _setting(
+        180, "Days that the answers of shops are kept as received beside sales that are settled; the sale itself stays."
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:

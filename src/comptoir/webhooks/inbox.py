@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from comptoir.kit import sql
 
-KEEP_FOR = timedelta(days=30)
 FORGET_AT_ONCE = 5_000
 
 
