@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
 from comptoir.channels.models import Channel
-from comptoir.channels.records import Page, Sale
+from comptoir.channels.records import Named, Page, Sale
 from comptoir.engine.flow import HERE, IN, Lane, flow, hours, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
 from comptoir.flows import following, reporting
 from comptoir.kit import clock, sql
+from comptoir.offers import actions as offers
 from comptoir.staging import accept as acceptance
 from comptoir.staging import actions as staging
 
@@ -150,6 +151,20 @@ def keep_sales(run: RunContext, channel: Channel, page: Page[Sale], asked_at: da
     )
     reporting.report_staged(run, staged)
     following.follow(run, channel, staged.follow)
+    _meet_payments(channel.pk, page.items, run.at)
+
+
+def _meet_payments(channel: int, sales: Sequence[Sale], at: datetime) -> None:
+    """Remember payment methods met for the first time: few channels list them, and people map what sales name."""
+    met = {
+        paid.method[:120]: (paid.label or paid.method)[:160] for sale in sales for paid in sale.payments if paid.method
+    }
+    known = sql.rows(
+        "SELECT external_id FROM offers_mapping WHERE channel_id = %s AND kind = 'payment' AND external_id = ANY(%s)",
+        [channel, sorted(met)],
+    )
+    if new := sorted(met.keys() - {row[0] for row in known}):
+        offers.see(channel, "payment", [Named(external_id=method, name=met[method]) for method in new], at=at)
 
 
 def accept_ready(run: RunContext, channel: Channel, *, counted: bool = False) -> None:

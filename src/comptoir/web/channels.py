@@ -374,6 +374,7 @@ def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
     statuses = {s.external_id: s.name for s in seen.statuses} if seen else {}
     statuses = {m.external_id: m.name for m in known.values() if m.kind == "status"} | statuses
     payments = {p.external_id: p.name for p in seen.payment_methods} if seen else {}
+    payments = {m.external_id: m.name for m in known.values() if m.kind == "payment"} | payments
     states = {s.external_id: MEANINGS[s.state] for s in seen.statuses} if seen else {}
     context = {
         "statuses": _mapped("status", statuses, known, states),
