@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from house_world import LONG, RIGHT_TO_LEFT
 from playwright.sync_api import Page, expect
 from shop_world import NOW
 
@@ -19,7 +20,9 @@ from comptoir.config import bootstrap
 from comptoir.connectors.prestashop.simulator import DEMO_KEY, PrestaShopSimulator
 from comptoir.engine import runs
 from comptoir.engine.models import PlanRow, Run, RunStatus
+from comptoir.flows import connecting
 from comptoir.kit import clock
+from comptoir.kit.actor import SYSTEM
 
 from .conftest import PASSWORD
 
@@ -57,7 +60,7 @@ def looks_well(signed_in: Page, tmp_path: Path) -> Callable[[str], None]:
         for name, (width, height) in SIZES.items():
             signed_in.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):
-                signed_in.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its literals
+                signed_in.emulate_media(color_scheme=scheme)
                 signed_in.screenshot(path=tmp_path / f"{step}-{name}-{scheme}.png", full_page=True)
             assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, (step, name)
         signed_in.emulate_media(color_scheme="light")
@@ -127,3 +130,30 @@ def test_a_shop_is_connected_from_nothing(
     expect(page.get_by_text("Go on connecting")).to_have_count(0)
     assert Channel.objects.get(kind="prestashop").mode == Mode.TEST
     assert house.counters.writes.total() == 0
+
+
+@pytest.mark.parametrize("language", ["fr", "es"])
+def test_no_step_is_wider_than_a_phone_in_any_language(
+    signed_in: Page, house: PrestaShopSimulator, tmp_path: Path, language: str
+) -> None:
+    house.state.configure("PS_SHOP_NAME", (RIGHT_TO_LEFT + " " + LONG)[:120])
+    config = {"url": "http://shop.test", "key": DEMO_KEY}
+    tried = channels.draft(kind="prestashop", name="", code="", config=config, at=NOW)
+    row = connecting.keep(tried, connecting.ask_around(tried), step="summary", actor=SYSTEM, at=NOW)
+    connecting.begin(row)
+    signed_in.get_by_label("Language").click()
+    signed_in.locator(f"button[name=language][value={language}]").click()
+    signed_in.locator(f"html[lang={language}]").wait_for()
+    signed_in.set_viewport_size({"width": 390, "height": 844})
+    steps = ["", "prestashop/"]
+    own = ["credentials/", "found/", "mappings/", "places/", "summary/"]
+    wide = []
+    for address in ["/channels/", *(f"/channels/connect/{one}" for one in steps)] + [
+        f"/channels/{row.code}/connect/{one}" for one in own
+    ]:
+        signed_in.goto(address)
+        signed_in.screenshot(path=tmp_path / f"{address.strip('/').replace('/', '-')}.png", full_page=True)
+        if (found := signed_in.evaluate("document.documentElement.scrollWidth")) > 390:
+            wide.append((address, found))
+
+    assert wide == []
