@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,11 @@ from comptoir_hub import SERVER, Hub, database
 from comptoir.connectors.prestashop.simulator import Line
 from comptoir.kit import archive, dumps
 
+BOOK = """
+INSERT INTO inventory_movement (variant_id, to_warehouse_id, to_balance, reference, quantity, reason, comment, supplier,
+    actor_kind, actor_id, actor_label, at)
+VALUES (%s, %s, %s, %s, 1, 'reception', '', '', 'system', '', '', now())
+"""
 PASSPHRASE = "a horse that is correct"
 
 
@@ -31,6 +38,33 @@ class Saved:
     passphrase: Path
     report: dict[str, Any]
     orders: int
+
+
+@contextlib.contextmanager
+def busy(hub: Hub) -> Iterator[list[int]]:
+    """Somebody receives and sells all the time: a movement and its level in one transaction."""
+    booked: list[int] = []
+    over = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(hub.url, autocommit=True) as connection:
+            while not over.is_set():
+                with connection.transaction():
+                    row = connection.execute(
+                        "UPDATE inventory_level SET on_hand = on_hand + 1 WHERE id = (SELECT min(id) FROM inventory_level)"
+                        " RETURNING variant_id, warehouse_id, on_hand"
+                    ).fetchone()
+                    assert row is not None
+                    connection.execute(BOOK, [*row, f"load:{len(booked)}"])
+                booked.append(1)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield booked
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +85,10 @@ def saved(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     passphrase = folder / "passphrase"
     passphrase.write_text(PASSPHRASE)
     file = folder / "hub.backup"
-    done = comptoir("backup", file, "--key-passphrase-file", passphrase, "--json", **hub.settings)
+    with busy(hub) as booked:
+        done = comptoir("backup", file, "--key-passphrase-file", passphrase, "--json", **hub.settings)
     assert done.code == 0, done.err
+    assert len(booked) > 10, "somebody wrote all the time"
     ((orders,),) = hub.rows("SELECT count(*) FROM orders_order")
     return Saved(hub, file, passphrase, done.json, orders)
 
@@ -202,8 +238,13 @@ def test_a_database_that_is_not_empty_is_refused_unless_its_name_is_typed(saved:
     assert machine.hub.rows("SELECT one FROM precious") == [(1,)]
     done = machine.do(*restore, "--replace", name)
     assert done.code == 0, done.err
-    with psycopg.connect(dumps.named(machine.hub.url, done.json["kept"])) as connection:
+    aside = done.json["kept"]
+    with psycopg.connect(dumps.named(machine.hub.url, aside)) as connection:
         assert connection.execute("SELECT one FROM precious").fetchall() == [(1,)]
+    refused(machine.do("drop-replaced", name), "put a database of this name aside", aside)
+    assert machine.do("drop-replaced", aside).code == 0
+    assert dumps.replaced(machine.hub.url) == {}
+    assert machine.hub.rows("SELECT count(*) FROM orders_order") == [(saved.orders,)]
 
 
 def remade(path: Path, source: Path, **changes: Any) -> Path:

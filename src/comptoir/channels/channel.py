@@ -19,7 +19,7 @@ from comptoir.channels.pace import SharedPace
 from comptoir.events import record
 from comptoir.kit import ids, sql
 from comptoir.kit.actor import Actor
-from comptoir.kit.errors import BadInput, Conflict
+from comptoir.kit.errors import BadInput, ConfigError, Conflict
 from comptoir.kit.secrets import Box
 from comptoir.kit.settings import secret_keys, settings
 
@@ -124,7 +124,7 @@ def draft(
         raise Conflict(f"a channel is already called {code}", channel=code)
     sealed = {key: item for key, item in config.items() if known[key].secret}
     if connector.webhooks is not None and not sealed.get(WEBHOOK_SECRET):
-        sealed[WEBHOOK_SECRET] = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()  # Standard Webhooks
+        sealed[WEBHOOK_SECRET] = _webhook_secret()
     return Channel(
         name=name,
         code=code,
@@ -179,7 +179,23 @@ def _take(row: Channel, config: Mapping[str, Any]) -> None:
         raise BadInput("unknown field", place=min(unknown), value=config[min(unknown)], cure=", ".join(fields))
     secret = {key: item for key, item in config.items() if fields[key].secret}
     row.config = {**row.config, **{key: item for key, item in config.items() if key not in secret}}
-    row.sealed = box().close({**(box().open(row.sealed) if row.sealed else {}), **secret})
+    row.sealed = box().close({**_kept(row, secret), **secret})
+
+
+def _kept(row: Channel, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The secrets that a channel has. Where no key here opens them, as after a restore without the key, they are lost: then
+    all that its connector needs must be typed again, and deliveries are signed with a new secret."""
+    try:
+        return box().open(row.sealed) if row.sealed else {}
+    except ConfigError:
+        connector = registry.find(row.kind)
+        if not all(typed.get(field.name) for field in connector.fields if field.secret and field.required):
+            raise
+        return {WEBHOOK_SECRET: _webhook_secret()} if connector.webhooks is not None else {}
+
+
+def _webhook_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()  # as Standard Webhooks has them
 
 
 def correct(row: Channel, config: Mapping[str, Any], *, actor: Actor, at: datetime) -> None:

@@ -208,13 +208,30 @@ def restore(given: argparse.Namespace) -> int:
     return 0
 
 
+def drop_replaced(given: argparse.Namespace) -> int:
+    """`comptoir drop-replaced NAME`."""
+    with starting.database():
+        url = str(settings().database_url)
+        there = dumps.replaced(url)
+        if given.name not in there:
+            raise BadInput(
+                "no restore put a database of this name aside",
+                place="NAME",
+                value=given.name,
+                cure=", ".join(there) or "none",
+            )
+        dumps.drop(url, given.name)
+    out(f"{given.name} is gone.")
+    return 0
+
+
 def _explain(done: dict[str, Any]) -> None:
     if "checked" in done:
         say(f"The backup of {done['taken_at']}, by version {done['comptoir']}, is whole and fits this version.")
         return
     say(f"The hub is as it was at {done['taken_at']}. Nothing is written to any channel until a person resumes it.")
     if done["kept"]:
-        say(f"The database that was there before is kept as {done['kept']}.")
+        say(f"The database that was there before is kept as {done['kept']} (comptoir drop-replaced {done['kept']}).")
     if done["unreadable"]:
         say(
             f"The credentials of {', '.join(done['unreadable'])} cannot be read with the keys of this hub:"
@@ -264,7 +281,7 @@ def _bring_back(file: archive.Reader, keys: list[str], *, replace: str, drop_rep
         raise ConfigError(f"the backup is of PostgreSQL {theirs}, this server is {ours}: use {theirs} or later")
     _put_pictures(file)
     _put_keys(keys)
-    new, aside = dumps.beside(name, "restoring"), dumps.beside(name, "replaced")
+    new, aside = dumps.beside(name, "restoring"), dumps.beside(name, dumps.REPLACED)
     with dumps.scratch(url, new) as target:
         dumps.load(target, file.pieces(DUMP))
         _compare(target, file.manifest, same_server=ours == theirs)

@@ -112,10 +112,6 @@ def _server() -> Iterator[Check]:
         here = before + (datetime.now(UTC) - before) / 2
         has_search = connection.execute("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')").fetchone()
         major = dumps.server_version(connection)
-        replaced = connection.execute(
-            "SELECT datname, pg_database_size(datname) FROM pg_database WHERE starts_with(datname, %s)",
-            [f"{dumps.name_of(url)}_replaced_"],
-        ).fetchall()
     yield Check(
         "database",
         State.GOOD if major >= OLDEST_SERVER else State.PROBLEM,
@@ -134,10 +130,10 @@ def _server() -> Iterator[Check]:
         f"this machine and the database are {apart:.1f} s apart",
         "" if apart < CLOCKS_APART else "let both machines ask a time server (NTP)",
     )
-    for name, size in replaced:
+    for name, size in dumps.replaced(url).items():
         yield Check(
             "replaced database", State.NOTE, f"{name} was put aside by a restore and takes {_size(size)}",
-            f'when nobody needs it any more: DROP DATABASE "{name}"',
+            f"when nobody needs it any more: comptoir drop-replaced {name}",
         )  # fmt: skip
     with suppress(ConfigError):
         dumps.program("pg_dump", major, is_ours=dumps.is_embedded(url))

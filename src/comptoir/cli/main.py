@@ -91,6 +91,10 @@ def parser() -> argparse.ArgumentParser:
     restored.add_argument("--key-passphrase-file", type=Path, metavar="PATH", help="what opens the key in the backup")
     restored.add_argument("--json", action="store_true")
 
+    dropped = commands.add_parser("drop-replaced", help="drop a database that a restore has put aside")
+    dropped.set_defaults(run="backup:drop_replaced")
+    dropped.add_argument("name")
+
     owner = commands.add_parser("owner", help="make the first person, who may do everything")
     owner.set_defaults(run="manage:owner")
     owner.add_argument("email")

@@ -23,6 +23,7 @@ from comptoir.kit import ids, postgres
 from comptoir.kit.errors import BadInput, ConfigError, Conflict
 
 CHUNK = 1 << 20
+REPLACED = "replaced"  # in the name of a database that a restore put aside
 DEBIAN = Path("/usr/lib/postgresql")
 NAME_LENGTH = 63  # bytes; what PostgreSQL keeps of a name
 CONNECT_LIMIT = 10  # seconds
@@ -260,6 +261,16 @@ def swap(url: str, new: str, aside: str) -> None:
             connection.execute(rename.format(sql.Identifier(new), sql.Identifier(name)))
     except psycopg.errors.ObjectInUse as error:
         raise Conflict(f"somebody uses the database {name}: stop every process of the hub first") from error
+
+
+def replaced(url: str) -> dict[str, int]:
+    """Databases that restores put aside, with their size in bytes."""
+    with psycopg.connect(url, connect_timeout=CONNECT_LIMIT) as connection:
+        found = connection.execute(
+            "SELECT datname, pg_database_size(datname) FROM pg_database WHERE starts_with(datname, %s) ORDER BY datname",
+            [f"{name_of(url)}_{REPLACED}_"],
+        ).fetchall()
+    return {str(name): int(str(size)) for name, size in found}
 
 
 def users(url: str) -> int:
