@@ -16,7 +16,7 @@ from shop_world import NOW
 from comptoir.channels import channel as channels
 from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
-from comptoir.channels.models import Channel, Mode
+from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.models import Warehouse
 from comptoir.connectors.prestashop.simulator import DEMO_KEY, PrestaShopSimulator, hub_rights, read_rights
@@ -380,10 +380,17 @@ def test_a_tab_left_open_changes_nothing_once_it_is_done(owner: Client, shop: Pr
 def test_statuses_without_a_meaning_come_first_and_choices_are_kept(owner: Client, shop: PrestaShopSimulator) -> None:
     row = connected(owner)
     owner.post(STEP + "found/", {"how": "on"})
+    seen = Seen.objects.get(channel=row)
+    [shipped] = [one for one in seen.content["statuses"] if one["name"] == "Shipped"]
+    shipped["state"] = "unknown"  # a status whose flags say nothing
+    seen.save()
     page = owner.get(STEP + "mappings/")
     statuses = page.context["groups"]["status"]["rows"]
-    opens = [one["is_open"] for one in statuses]
-    assert opens == sorted(opens, reverse=True)
+    assert [(one["name"], one["is_open"]) for one in statuses[:2]] == [
+        ("Shipped", True),
+        ("Awaiting bank wire payment", False),
+    ]
+    assert "1 status says nothing about payment" in page.content.decode()
     assert [one["by_flags"] for one in statuses if one["name"] == "Payment accepted"] == ["Import as valid"]
     assert "by its flags: Import as valid" in page.content.decode()
     carrier = Mapping.objects.filter(channel=row, kind="carrier").earliest("id")
@@ -395,6 +402,20 @@ def test_statuses_without_a_meaning_come_first_and_choices_are_kept(owner: Clien
     assert kept["status", statuses[0]["external_id"]] == "hold"
     assert kept["carrier", carrier.external_id] == "dpd"
     assert Event.objects.filter(name="offers.mapping.changed").count() == 2
+
+
+def test_a_carrier_that_another_shop_has_is_proposed_under_the_name_it_has_here(
+    owner: Client, shop: PrestaShopSimulator
+) -> None:
+    first = connected(owner)
+    carrier = Mapping.objects.get(channel=first, kind="carrier", name="Letter post")
+    Mapping.objects.filter(pk=carrier.pk).update(ours="letter-post")
+
+    owner.post(NEW, typed(name="Second", url="http://other.test"))
+
+    theirs = Mapping.objects.filter(channel__code="second", kind="carrier")
+    assert theirs.get(name="Letter post").ours == "letter-post"
+    assert theirs.get(name="My carrier").ours == "My carrier"
 
 
 def test_a_rule_that_does_not_exist_is_refused_and_the_step_stays(owner: Client, shop: PrestaShopSimulator) -> None:

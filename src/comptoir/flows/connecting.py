@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,7 +129,7 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
     offers.ensure_points(
         row.pk, seen.points, figure=card.figure.value, warehouses=[inventory.default_warehouse().pk], at=at
     )
-    offers.see(row.pk, "carrier", seen.carriers, proposals={one.external_id: one.name for one in seen.carriers}, at=at)
+    offers.see(row.pk, "carrier", seen.carriers, proposals=_carriers(seen.carriers), at=at)
     offers.see(row.pk, "payment", seen.payment_methods, at=at)
     offers.see(row.pk, "status", [Named(external_id=one.external_id, name=one.name) for one in seen.statuses], at=at)
     subject = f"channel:{row.pk}"
@@ -149,6 +149,18 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
         ],
         at=at,
     )
+
+
+def _carriers(there: Sequence[Named]) -> dict[str, str]:
+    """A carrier of ours for each of theirs: the one that another shop calls the same but for case and signs, else a new
+    one of that name."""
+    rows = sql.rows("SELECT DISTINCT ours FROM offers_mapping WHERE kind = 'carrier' AND ours <> '' ORDER BY ours DESC")
+    ours = {_bare(row[0]): row[0] for row in rows}
+    return {one.external_id: ours.get(_bare(one.name)) or one.name for one in there}
+
+
+def _bare(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum()) or name
 
 
 def _identity(row: Channel, seen: Surroundings) -> str:
