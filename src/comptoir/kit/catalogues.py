@@ -122,7 +122,8 @@ def make(folder: Path) -> list[Path]:
 
 
 def make_if_possible(folder: Path) -> None:
-    """The same at the start of a process. A checkout that it cannot write to (no right, no room) keeps what it has: English where that is nothing."""
+    """The same at the start of a process. A checkout that it cannot write to (no right, no room) keeps what it has: English
+    where that is nothing."""
     try:
         make(folder)
     except OSError:
