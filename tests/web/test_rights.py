@@ -13,7 +13,15 @@ from comptoir.accounts.rights import ROLES, Right, right_of
 from comptoir.web.urls import urlpatterns
 
 OPEN = {"healthz", "readyz", "image", "welcome"}
-ARGUMENTS = {"kind": "none", "number": "none", "pk": 0, "code": "none", "token": "none", "source": "0:none", "deed": "none"}
+ARGUMENTS = {
+    "kind": "none",
+    "number": "none",
+    "pk": 0,
+    "code": "none",
+    "token": "none",
+    "source": "0:none",
+    "deed": "none",
+}
 GUARDED = [pattern for pattern in urlpatterns if pattern.name not in OPEN]
 
 
