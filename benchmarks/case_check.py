@@ -30,16 +30,17 @@ WHERE f.quantity <> greatest(l.on_hand - l.reserved - l.held - p.buffer, p.minim
 
 
 class Source:
-    """The figures as a shop gives them, made up as they are asked for."""
+    """The figures as a shop gives them; its pages are made beforehand, as its answers would be."""
 
     def __init__(self, figures: Sequence[tuple[str, Decimal]]) -> None:
-        self._figures = figures
         self._by_ref = dict(figures)
+        self._pages = []
+        for start in range(0, len(figures), PAGE):
+            items = [_figure(listing, quantity) for listing, quantity in figures[start : start + PAGE]]
+            self._pages.append(Page(items=items, cursor={"from": start + PAGE}, seen=tuple(one.ref for one in items)))
 
     def figures(self, cursor: Mapping[str, object]) -> Iterator[Page[StockFigure]]:
-        for start in range(int(str(cursor.get("from", 0))), len(self._figures), PAGE):
-            items = [_figure(listing, quantity) for listing, quantity in self._figures[start : start + PAGE]]
-            yield Page(items=items, cursor={"from": start + PAGE}, seen=tuple(one.ref for one in items))
+        return iter(self._pages[int(str(cursor.get("from", 0))) // PAGE :])
 
     def fetch(self, refs: Sequence[str]) -> Page[StockFigure]:
         return Page(items=[_figure(ref, self._by_ref[ref]) for ref in refs], cursor={}, seen=tuple(refs))

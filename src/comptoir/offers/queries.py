@@ -18,18 +18,15 @@ from comptoir.kit import sql
 # A kit counts per warehouse, then summed, unless its parts may be mixed. An alias has its master's stock.
 _LEVEL = """
 least(greatest(
-    CASE WHEN {kind} = 'kit' THEN ({kits}) ELSE coalesce(sum(l.on_hand - l.reserved - l.held), 0) - {held} END
+    CASE WHEN EXISTS (SELECT FROM catalog_variant v WHERE v.id = o.variant_id AND v.kind <> 'simple') THEN ({composed})
+        ELSE coalesce({units}, 0) - {held} END
     - p.buffer, p.minimum, 0), coalesce(p.maximum, 'Infinity'))
 + CASE p.figure WHEN 'physical' THEN ({subtracted}) + o.staged_units ELSE 0 END
 """
-_STOCK = """
-JOIN catalog_variant v ON v.id = o.variant_id
-LEFT JOIN offers_pointwarehouse pw ON pw.point_id = p.id
-LEFT JOIN inventory_level l ON l.variant_id = coalesce(v.alias_of_id, v.id) AND l.warehouse_id = pw.warehouse_id
-"""
-# Units of sales that are no orders yet, set aside at this point alone. Most have none: EXISTS is looked up in a hash when
-# there are thousands to ask about, a sum never is.
-_OWN = "inventory_hold h WHERE h.scope = p.id AND h.variant_id = coalesce(v.alias_of_id, v.id)"
+_FREE = "coalesce(sum(l.on_hand - l.reserved - l.held), 0)"
+# Units of sales that are no orders yet, set aside at this point alone. Most have none. (EXISTS, here and above, is looked
+# up in a hash where there are thousands to ask about; a sum never is.)
+_OWN = "inventory_hold h WHERE h.scope = p.id AND h.variant_id = {stocked}"
 _HELD = f"""
 CASE WHEN EXISTS (SELECT FROM {_OWN}) THEN (
     SELECT coalesce(sum(h.quantity), 0) FROM {_OWN}
@@ -49,8 +46,13 @@ JOIN offers_pointwarehouse w ON w.point_id = p.id
 LEFT JOIN inventory_level part ON part.variant_id = k.part_id AND part.warehouse_id = w.warehouse_id
 WHERE k.kit_id = stocked.id
 """
-_KITS = f"""
-SELECT CASE WHEN stocked.mixes_warehouses THEN (
+# Kits and aliases are few: looked up one by one, so that the others need no join with the catalogue.
+_COMPOSED = f"""
+SELECT CASE WHEN stocked.kind <> 'kit' THEN (
+    SELECT {_FREE} FROM offers_pointwarehouse w
+    JOIN inventory_level l ON l.warehouse_id = w.warehouse_id AND l.variant_id = stocked.id WHERE w.point_id = p.id
+) - {_HELD.format(stocked="stocked.id")}
+WHEN stocked.mixes_warehouses THEN (
     SELECT coalesce(min(floor(greatest(units, 0) / per_kit)), 0) FROM (
         SELECT per_kit, sum(units) AS units FROM ({_PARTS}) parts GROUP BY part_id, per_kit
     ) per_part
@@ -59,11 +61,8 @@ SELECT CASE WHEN stocked.mixes_warehouses THEN (
         SELECT min(floor(greatest(units, 0) / per_kit)) AS sets FROM ({_PARTS}) parts GROUP BY warehouse_id
     ) per_warehouse
 ) END
-FROM catalog_variant stocked WHERE stocked.id = coalesce(v.alias_of_id, v.id)
-"""
-# Few are aliases: looked up one by one, not by a join.
-_KIND = """
-CASE WHEN v.alias_of_id IS NULL THEN v.kind ELSE (SELECT kind FROM catalog_variant master WHERE master.id = v.alias_of_id) END
+FROM catalog_variant v JOIN catalog_variant stocked ON stocked.id = coalesce(v.alias_of_id, v.id)
+WHERE v.id = o.variant_id
 """
 _SUBTRACTED = """
 SELECT coalesce(sum(l.quantity - l.cancelled
@@ -85,32 +84,61 @@ CROSS JOIN LATERAL (
     WHERE part.order_id = placed.id
       AND (part.id = l.id AND l.kind = 'goods' OR part.parent_id = l.id AND part.kind = 'part')
 ) gone
-WHERE l.variant_id = coalesce(v.alias_of_id, v.id) AND l.listing = o.listing AND l.kind IN ('goods', 'kit')
+WHERE l.listing = o.listing AND l.kind IN ('goods', 'kit')
+  AND l.variant_id = (SELECT coalesce(v.alias_of_id, v.id) FROM catalog_variant v WHERE v.id = o.variant_id)
 """
 
 
-_LEVEL = _LEVEL.format(kind=_KIND, kits=_KITS, held=_HELD, subtracted=_SUBTRACTED)
+def _level(units: str) -> str:
+    """The level as an expression over an offer o, its point p and the units that are free of its variant there."""
+    return _LEVEL.format(
+        composed=_COMPOSED, held=_HELD.format(stocked="o.variant_id"), subtracted=_SUBTRACTED, units=units
+    )
+
 
 _LEVELS = f"""
-SELECT o.id, o.listing, o.ref, p.external_id, o.variant_id, o.told, o.touched, {_LEVEL}, o.refusals
-FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id {_STOCK}
-WHERE o.id = ANY(%(offers)s) GROUP BY o.id, p.id, v.id ORDER BY o.id
+SELECT o.id, o.listing, o.ref, p.external_id, o.variant_id, o.told, o.touched, {_level(_FREE)}, o.refusals
+FROM offers_offer o
+JOIN offers_sellingpoint p ON p.id = o.point_id
+LEFT JOIN offers_pointwarehouse pw ON pw.point_id = p.id
+LEFT JOIN inventory_level l ON l.variant_id = o.variant_id AND l.warehouse_id = pw.warehouse_id
+WHERE o.id = ANY(%(offers)s) GROUP BY o.id, p.id ORDER BY o.id
 """
 
-# Which of the figures put aside want a look: nothing is told there (the channel owns its stock, or refused and waits), the
-# level differs, or the row is written by another ref.
-_DIFFERING = f"""
-SELECT listing, point, ref, quantity, is_told, is_told AND ref <> known_ref, CASE WHEN level <> quantity THEN level END FROM (
-    SELECT f.place, f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref, {_LEVEL} AS level
-    FROM {{table}} f
-    LEFT JOIN (offers_sellingpoint p JOIN offers_offer o ON o.point_id = p.id)
-        ON p.channel_id = %(channel)s AND p.external_id = f.point AND o.listing = f.listing AND o.is_active
-        AND NOT p.owns_stock AND NOT (o.is_waiting AND o.told IS NULL AND o.refusals > 0)
-    LEFT {_STOCK.lstrip()}
-    GROUP BY f.place, f.listing, f.point, f.quantity, f.ref, o.id, p.id, v.id
-) compared
-WHERE NOT is_told OR level <> quantity OR ref <> known_ref ORDER BY place
-"""
+
+def _differing(units: str, stock: str = "") -> str:
+    """Which of the figures put aside want a look: nothing is told there (the channel owns its stock, or refused and waits),
+    the level differs, or the row is written by another ref."""
+    return f"""
+        SELECT listing, point, ref, quantity, is_told, is_told AND ref <> known_ref, CASE WHEN level <> quantity THEN level END
+        FROM (
+            SELECT f.place, f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref,
+                   {_level(units)} AS level
+            FROM {{table}} f
+            LEFT JOIN (offers_sellingpoint p JOIN offers_offer o ON o.point_id = p.id)
+                ON p.channel_id = %(channel)s AND p.external_id = f.point AND o.listing = f.listing AND o.is_active
+                AND NOT p.owns_stock AND NOT (o.is_waiting AND o.told IS NULL AND o.refusals > 0)
+            {stock} OFFSET 0 -- the level is computed once for each
+        ) compared
+        WHERE NOT is_told OR level <> quantity OR ref <> known_ref ORDER BY place
+    """
+
+
+# A few figures look their stock up; for many it is added up for the whole channel in passing.
+FEW = 5_000
+_FEW = _differing(
+    f"""(SELECT {_FREE} FROM offers_pointwarehouse w JOIN inventory_level l USING (warehouse_id)
+         WHERE w.point_id = p.id AND l.variant_id = o.variant_id)"""
+)
+_MANY = _differing(
+    "stock.units",
+    f"""LEFT JOIN (
+            SELECT w.point_id, l.variant_id, {_FREE} AS units FROM offers_sellingpoint mine
+            JOIN offers_pointwarehouse w ON w.point_id = mine.id
+            JOIN inventory_level l ON l.warehouse_id = w.warehouse_id
+            WHERE mine.channel_id = %(channel)s GROUP BY w.point_id, l.variant_id
+        ) stock ON stock.point_id = p.id AND stock.variant_id = o.variant_id""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +196,9 @@ class Figures:
         """Hold them against the levels of this moment; wants an open transaction."""
         sql.analyze(self._table)
         sql.execute("SET LOCAL work_mem = '256MB'")  # a million rows are hashed: not on disk
+        statement = (_MANY if self.count > FEW else _FEW).format(table=self._table)
         differing, untold, moved = [], [], []
-        for listing, point, ref, quantity, is_told, is_moved, level in sql.rows(
-            _DIFFERING.format(table=self._table), {"channel": self._channel}
-        ):
+        for listing, point, ref, quantity, is_told, is_moved, level in sql.rows(statement, {"channel": self._channel}):
             figure = StockFigure(listing=listing, selling_point=point, quantity=quantity, ref=ref)
             if not is_told:
                 untold.append(figure)
