@@ -124,6 +124,8 @@ def _differing(units: str, stock: str = "") -> str:
     """
 
 
+TOGETHER = 10_000  # figures copied in one go: a page of a thousand costs more in coming and going than in rows
+
 # A few figures look their stock up; for many it is added up for the whole channel in passing.
 FEW = 5_000
 _FEW = _differing(
@@ -181,19 +183,27 @@ class Figures:
         self._channel = channel
         self._table = table
         self.count = 0
+        self._coming: list[StockFigure] = []
         sql.fresh(self._table, self._COLUMNS, types=self._TYPES)
 
     def add(self, figures: Sequence[StockFigure]) -> None:
         """Put these aside; each listing at each point once."""
+        self._coming += figures
+        self.count += len(figures)
+        if len(self._coming) >= TOGETHER:
+            self._copy()
+
+    def _copy(self) -> None:
         rows = (
             (place, one.listing, one.selling_point, one.ref, one.quantity)
-            for place, one in enumerate(figures, start=self.count)
+            for place, one in enumerate(self._coming, start=self.count - len(self._coming))
         )
         sql.add(self._table, self._COLUMNS, rows, types=self._TYPES)
-        self.count += len(figures)
+        self._coming = []
 
     def compare(self) -> Compared:
         """Hold them against the levels of this moment; wants an open transaction."""
+        self._copy()
         sql.analyze(self._table)
         sql.execute("SET LOCAL work_mem = '256MB'")  # a million rows are hashed: not on disk
         statement = (_MANY if self.count > FEW else _FEW).format(table=self._table)
