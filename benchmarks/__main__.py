@@ -7,7 +7,9 @@ import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import harness
@@ -30,20 +32,40 @@ def main() -> int:
     if unknown := set(given.cases) - set(CASES):
         parser.error(f"there is no case {min(unknown)!r}; there are {', '.join(CASES)}")
     signal.signal(signal.SIGTERM, lambda *_given: sys.exit(1))  # so that the database is stopped and removed
-    rows: list[harness.Row] = []
-    with harness.ready(given.quick, given.folder, given.size, given.dlt) as bench:
-        harness.say(f"PostgreSQL {bench.server.version}, {os.cpu_count()} cores")
-        for name in given.cases or CASES:
-            harness.say(f"{name} …")
-            found = importlib.import_module(f"benchmarks.case_{name}").run(bench)
-            if not given.quick:
-                harness.keep(found)  # at once: what a long run has measured is not lost with a later case
-            rows += found
+    cases = given.cases or CASES
+    if len(cases) == 1:
+        rows = _measured(cases[0], given)
+    else:
+        rows = [row for name in cases for row in _apart(name)]
     if given.json:
-        print(json.dumps({"rows": [{f: getattr(row, f) for f in row.__slots__} for row in rows]}))
+        print(json.dumps({"rows": [asdict(row) for row in rows]}))
     else:
         print(harness.table(rows))
     return 0
+
+
+def _measured(name: str, given: argparse.Namespace) -> list[harness.Row]:
+    with harness.ready(given.quick, given.folder, given.size, given.dlt) as bench:
+        harness.say(f"{name} … (PostgreSQL {bench.server.version}, {os.cpu_count()} cores)")
+        rows: list[harness.Row] = importlib.import_module(f"benchmarks.case_{name}").run(bench)
+    if not given.quick:
+        harness.keep(rows)  # at once: what a long run has measured is not lost with a later case
+    return rows
+
+
+def _apart(name: str) -> list[harness.Row]:
+    """A case in a process and on a database of its own, so that no case meets the rows of another."""
+    options = [option for option in sys.argv[1:] if option not in {*CASES, "--json"}]
+    command = [sys.executable, "-m", "benchmarks", name, "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as case:
+        try:
+            printed, _ = case.communicate()
+        except BaseException:
+            case.terminate()  # it stops and removes its database
+            raise
+    if case.returncode:
+        raise SystemExit(case.returncode)
+    return [harness.Row(**row) for row in json.loads(printed)["rows"]]
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _idle(
 ) -> list[float]:
     waits = []
     for number in range(count):
-        time.sleep(IDLE)
+        time.sleep(IDLE)  # so that each change finds the hub idle
         which = rows[number % len(rows)]
         committed = _one_more(*_next(figures, which), "idle")
         waits.append(shop.wait_for(which[0], figures[which]) - committed)
@@ -116,7 +116,7 @@ def _busy(
         mine = rows[number::WRITERS]
         for turn in range(seconds * PER_SECOND // WRITERS):
             due = start + (turn * WRITERS + number) / PER_SECOND
-            time.sleep(max(0.0, due - time.perf_counter()))
+            time.sleep(max(0.0, due - time.perf_counter()))  # a steady pace, whatever the last one took
             which = mine[turn % len(mine)]
             committed = _one_more(*_next(figures, which), "busy")
             late.append(committed - due)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.harness import Bench, Row, at_least, say, seconds, within
+from benchmarks.harness import Bench, Row, at_least, say, seconds, wait_for, within
 from comptoir.kit.actor import SYSTEM
 
 CHANNEL = 1  # a plain value in the catalogue
@@ -220,16 +219,20 @@ def _writes(connection: psycopg.Connection[Any]) -> int:
     from django.db import connections
 
     connections.close_all()  # a session reports what it did when it ends or idles
-    connections["default"].close_pool()  # type: ignore[attr-defined]
-    while connection.execute(  # their last reports come with their end
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'comptoir' AND datname = current_database())"
-    ).fetchone() == (True,):
-        time.sleep(0.02)
+    connections["default"].close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend
+    wait_for(lambda: _all_left(connection), 30, "sessions did not end")  # their last reports come with their end
     connection.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
     row = connection.execute(
         "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname LIKE 'catalog%'"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def _all_left(connection: psycopg.Connection[Any]) -> bool | None:
+    row = connection.execute(
+        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'comptoir' AND datname = current_database())"
+    ).fetchone()
+    return row == (True,) or None
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:

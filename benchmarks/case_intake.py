@@ -9,7 +9,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import load
-from benchmarks.harness import Bench, Row, at_least, below
+from benchmarks.harness import Bench, Row, at_least, below, wait_for
 from comptoir.kit import clock, ids, postgres
 
 CONNECTIONS = 64
@@ -71,15 +70,16 @@ def serving(bench: Bench) -> Iterator[int]:
          "--log-level", "warning", "--port", str(port), "comptoir.webhooks.door:application"]
     )  # fmt: skip
     try:
-        for _attempt in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_for(lambda: _answers(port), 20, "the door did not start", every=0.1)
         yield port
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(20)
+
+
+def _answers(port: int) -> bool | None:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0 or None
 
 
 def _send(port: int, token: str, prefix: str, count: int) -> dict[str, Any]:

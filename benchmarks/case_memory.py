@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.harness import Bench, Row, below, say
+from benchmarks.harness import Bench, Row, below, say, wait_for
 
 IDLE = 20.0  # seconds after the first answer until it is weighed
 MEGABYTE = 1024
@@ -36,8 +36,8 @@ def run(bench: Bench) -> list[Row]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(port, server)
-        time.sleep(bench.size(int(IDLE), 3))
+        wait_for(lambda: _answers(port, server), 180, "comptoir serve did not answer", every=0.2)
+        time.sleep(bench.size(int(IDLE), 3))  # what a start needs and gives back is not what an idle hub weighs
         weights = {name: sum(parts) for name, parts in _weigh(server.pid, folder).items()}
     finally:
         server.send_signal(signal.SIGTERM)
@@ -46,16 +46,11 @@ def run(bench: Bench) -> list[Row]:
     return [below("idle memory of comptoir serve", sum(weights.values()), "MB", 400)]
 
 
-def _wait(port: int, server: subprocess.Popen[bytes], seconds: float = 180) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if server.poll() is not None:
-            raise RuntimeError(f"comptoir serve ended with {server.returncode}")
-        time.sleep(0.2)
-    raise RuntimeError("comptoir serve did not answer")
+def _answers(port: int, server: subprocess.Popen[bytes]) -> bool | None:
+    if server.poll() is not None:
+        raise RuntimeError(f"comptoir serve ended with {server.returncode}")
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0 or None
 
 
 def _weigh(root: int, folder: Path) -> dict[str, list[float]]:
@@ -68,7 +63,7 @@ def _weigh(root: int, folder: Path) -> dict[str, list[float]]:
             commands[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue  # it has ended meanwhile
-        parents[int(entry.name)] = int(re.search(r"^PPid:\s+(\d+)", status, re.MULTILINE)[1])  # type: ignore[index]
+        parents[int(entry.name)] = _figure("PPid", status)
     ours = {root} | {
         pid for pid, command in commands.items() if "postgres" in command.split(" ")[0] and str(folder) in command
     }
@@ -80,11 +75,18 @@ def _weigh(root: int, folder: Path) -> dict[str, list[float]]:
     weights: dict[str, list[float]] = {}
     for pid in ours:
         rollup = (Path("/proc") / str(pid) / "smaps_rollup").read_text()
-        megabytes = int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)[1]) / MEGABYTE  # type: ignore[index]
-        weights.setdefault(_name(pid, root, commands[pid]), []).append(megabytes)
+        weights.setdefault(_name(pid, root, commands[pid]), []).append(_figure("Pss", rollup) / MEGABYTE)
     if "PostgreSQL" not in weights:
         raise RuntimeError("its PostgreSQL was not found")
     return weights
+
+
+def _figure(name: str, text: str) -> int:
+    """A line of a file in /proc."""
+    found = re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"/proc tells no {name} here")
+    return int(found[1])
 
 
 def _name(pid: int, root: int, command: str) -> str:

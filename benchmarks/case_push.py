@@ -107,17 +107,8 @@ def run(bench: Bench) -> list[Row]:
                 raise RuntimeError(f"{target.levels} of {count} levels were told, {waiting} wait, the run is {status}")
             figures.append((target.last - start) / count * 1000)
             calls.append(target.calls)
-    _real_connectors_again()
     say("    " + ", ".join(f"{figure:.3f} ms" for figure in figures))
     return [
         within("push of waiting levels, calls", statistics.median(calls), math.ceil(count / BATCH), "calls", 1.1),
         below("push of waiting levels, our own cost", statistics.median(figures), "ms a level", 0.2),
     ]
-
-
-def _real_connectors_again() -> None:
-    """Put the real connectors back for the cases after this one."""
-    from comptoir import connectors
-    from comptoir.channels import registry
-
-    registry.set_up(connectors.find, connectors.kinds)

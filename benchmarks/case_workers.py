@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import shop as shops
-from benchmarks.harness import Bench, Row, at_least, below, say
+from benchmarks.harness import Bench, Row, at_least, below, say, wait_for
 
 THINGS = 300  # of each channel: six calls of fifty
 CHANNELS = 16  # more than two workers carry out at once
@@ -94,17 +94,13 @@ def _told(connection: psycopg.Connection[Any], shop: shops.Shop, channels: list[
     """Seconds from the first call to the last answer."""
     shop.calls.clear()
     _make_wait(connection, channels)
-    until = time.monotonic() + 300
-    while True:
-        row = connection.execute(
-            "SELECT count(*) FROM offers_offer WHERE told IS NOT NULL AND NOT is_waiting"
-        ).fetchone()
-        if row is not None and row[0] >= expected:
-            break
-        if time.monotonic() > until:
-            raise RuntimeError(f"only {row} of {expected} levels were told")
-        time.sleep(0.1)
+    wait_for(lambda: _all_told(connection, expected), 300, f"not all of {expected} levels were told", every=0.1)
     return max(end for _begun, end in shop.calls) - min(begun for begun, _end in shop.calls)
+
+
+def _all_told(connection: psycopg.Connection[Any], expected: int) -> bool | None:
+    row = connection.execute("SELECT count(*) FROM offers_offer WHERE told IS NOT NULL AND NOT is_waiting").fetchone()
+    return (row is not None and row[0] >= expected) or None
 
 
 def _struck(connection: psycopg.Connection[Any], channel: int) -> float:
@@ -122,15 +118,13 @@ def _struck(connection: psycopg.Connection[Any], channel: int) -> float:
 
 def _running(connection: psycopg.Connection[Any], channel: int, run: int, attempt: int) -> tuple[int, int, str]:
     """The channel's push that is under way, once it is a later attempt than that one."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        found = connection.execute(
+
+    def look() -> tuple[int, int, str] | None:
+        return connection.execute(
             "SELECT r.id, r.attempt, r.worker FROM engine_run r JOIN engine_flow f ON f.id = r.flow_id"
             " WHERE f.channel_id = %s AND f.kind = 'push_stock' AND r.status = 'running' AND (%s = 0 OR r.id = %s)"
             " AND r.attempt > %s",
             [channel, run, run, attempt],
         ).fetchone()
-        if found is not None:
-            return int(found[0]), int(found[1]), str(found[2])
-        time.sleep(0.02)
-    raise RuntimeError("no push was started within two minutes")
+
+    return wait_for(look, 120, "no push was started within two minutes")

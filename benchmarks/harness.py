@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from comptoir.kit import postgres
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 ROUNDS = 3
+Found = TypeVar("Found")
 # As users get it: every commit on disk before it is answered. Larger than the default only where the limit runs too.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_wal_size": "4GB"}
 
@@ -93,6 +95,16 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def wait_for(look: Callable[[], Found | None], seconds: float, otherwise: str, *, every: float = 0.02) -> Found:
+    """What `look` finds, once it finds something; raises with `otherwise` where it does not in time."""
+    until = time.monotonic() + seconds
+    while (found := look()) is None:
+        if time.monotonic() > until:
+            raise RuntimeError(otherwise)
+        time.sleep(every)  # another process brings it about, and looking must not take its processor
+    return found
+
+
 def seconds(work: Callable[[], object]) -> float:
     """How long something takes."""
     start = time.perf_counter()
@@ -125,7 +137,7 @@ def ready(quick: bool, parent: Path, variants: int | None = None, dlt: Path | No
                 yield Bench(server, folder, quick, variants, dlt)
             finally:
                 connections.close_all()
-                connections["default"].close_pool()  # type: ignore[attr-defined]
+                connections["default"].close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend
         postgres.remove(folder / "database")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

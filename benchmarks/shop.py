@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from benchmarks.harness import wait_for
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 
@@ -52,7 +53,7 @@ class Shop:
         begun = time.perf_counter()
         writes = environ["REQUEST_METHOD"] == "PATCH"
         if writes and self.answer_time:
-            time.sleep(self.answer_time)
+            time.sleep(self.answer_time)  # the wait that is measured against
         answer = self.simulator.wsgi(environ, start_response)
         if writes:
             self.answers.append(time.perf_counter() - begun)
@@ -155,16 +156,12 @@ def wait_for_workers(count: int, seconds: float = 60) -> None:
     """Until so many processes listen for jobs."""
     from comptoir.kit import sql
 
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if (
-            sql.value("SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '10 s'")
-            >= count
-        ):
-            time.sleep(1.0)  # until the leader's first tick and the imports are behind them
-            return
-        time.sleep(0.1)
-    raise RuntimeError(f"{count} workers did not start")
+    def look() -> bool | None:
+        alive = sql.value("SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '10 s'")
+        return alive >= count or None
+
+    wait_for(look, seconds, f"{count} workers did not start", every=0.1)
+    time.sleep(1.0)  # until the leader's first tick and the imports are behind them
 
 
 def share(samples: list[float], part: float) -> float:

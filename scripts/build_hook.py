@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class BuildHook(BuildHookInterface):  # type: ignore[type-arg]  # by a build's configuration, which this one has none of
     """Runs before hatchling collects the files."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -78,7 +78,10 @@ def aside(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
 
 
 def until_somebody_waits() -> None:
-    waits = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database OR l.database IS NULL WHERE NOT granted"
+    waits = (
+        "SELECT count(*) FROM pg_locks w WHERE NOT granted AND EXISTS (SELECT FROM pg_locks o JOIN pg_database d"
+        " ON d.oid = o.database AND d.datname = current_database() WHERE o.pid = w.pid)"
+    )
     while not sql.value(waits):
         sql.value("SELECT pg_sleep(0.02)::text")
 

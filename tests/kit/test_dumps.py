@@ -121,13 +121,18 @@ def test_half_a_dump_is_refused_and_nothing_of_it_stays(shop: str) -> None:
             assert dumps.is_empty(copy)
 
 
-def names() -> set[str]:
+def names(name: str) -> set[str]:
+    """This database, if it is there, and those that belong to it: other tests make and drop theirs meanwhile."""
     with psycopg.connect(SERVER) as connection:
-        return {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database")}
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname = %(name)s OR starts_with(datname, %(name)s || '_')",
+            {"name": name},
+        )
+        return {str(row[0]) for row in found}
 
 
 def test_a_database_takes_the_place_of_another_only_when_nobody_is_there(shop: str) -> None:
-    before, name = names(), dumps.name_of(shop)
+    name = dumps.name_of(shop)
     new, aside = dumps.beside(name, "new"), dumps.beside(name, "old")
     with dumps.scratch(shop, new) as made, psycopg.connect(made, autocommit=True) as connection:
         connection.execute("CREATE TABLE fresh ()")
@@ -136,20 +141,20 @@ def test_a_database_takes_the_place_of_another_only_when_nobody_is_there(shop: s
             assert dumps.users(shop) == 1
             with pytest.raises(Conflict, match="stop every process"):
                 dumps.swap(shop, new, aside)
-        assert names() == {*before, new}, "neither was renamed"
+        assert names(name) == {name, new}, "neither was renamed"
         dumps.swap(shop, new, aside)
-    assert names() == {*before, aside}
+    assert names(name) == {name, aside}
     with psycopg.connect(shop) as connection:
         assert dumps.tables(connection) == ["fresh"]
     dumps.drop(shop, aside)
-    assert names() == before
+    assert names(name) == {name}
 
 
 def test_who_fails_with_the_new_database_leaves_none(shop: str) -> None:
-    before = names()
-    with pytest.raises(BadInput), dumps.scratch(shop, dumps.beside("dumps", "copy")):
+    name = dumps.name_of(shop)
+    with pytest.raises(BadInput), dumps.scratch(shop, dumps.beside(name, "copy")):
         raise BadInput("no")
-    assert names() == before
+    assert names(name) == {name}
 
 
 def test_programs_fit_their_server() -> None:

@@ -23,7 +23,8 @@ from comptoir.kit.actor import SYSTEM
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 WAITS = (
-    "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database OR l.database IS NULL WHERE NOT granted"
+    "SELECT count(*) FROM pg_locks w WHERE NOT granted AND EXISTS (SELECT FROM pg_locks o JOIN pg_database d"
+    " ON d.oid = o.database AND d.datname = current_database() WHERE o.pid = w.pid)"
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)

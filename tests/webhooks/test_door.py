@@ -257,7 +257,9 @@ def test_a_database_that_is_away_puts_senders_off_until_it_is_back(channel: Chan
             await server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
             try:
                 await server.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'comptoir door'"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'comptoir door' AND datname = %s",
+                    [name],
                 )
                 answers.append(await deliver(door, channel, "away"))
                 answers.append(await deliver(door, channel, "still away"))
