@@ -10,7 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from comptoir.channels.records import Answer, LevelToTell, Page, Parcel, Product, Sale, StockFigure, Surroundings
+from comptoir.channels.records import (
+    Answer,
+    LevelToTell,
+    Page,
+    Parcel,
+    PriceFigure,
+    PriceToTell,
+    Product,
+    Sale,
+    StockFigure,
+    Supplier,
+    SupplierListing,
+    Surroundings,
+)
 
 
 class Probe(Protocol):
@@ -63,6 +76,33 @@ class StockTarget(Protocol):
 
     def set_levels(self, levels: Sequence[LevelToTell]) -> list[Answer]:
         """Write absolute levels: one answer per level, same order of items. Lost answers are UNKNOWN, not an exception."""
+
+
+class PriceTarget(Protocol):
+    """Where base prices are told."""
+
+    batch_size: int  # listings per call of either
+
+    def figures(self, wanted: Sequence[tuple[str, str]]) -> list[PriceFigure]:
+        """The prices of these (listing, selling point), as they stand; one that is gone is simply not among them."""
+
+    def set_prices(self, prices: Sequence[PriceToTell]) -> list[Answer]:
+        """Write base prices that differ from what stands there: one answer per price, same order of items. Lost answers
+        are UNKNOWN, not an exception."""
+
+
+class SupplierSource(Protocol):
+    """Who the channel buys from."""
+
+    def everything(self, cursor: Mapping[str, object]) -> Iterator[Page[Supplier]]:
+        """Every supplier; the ids of all pages together are the complete list."""
+
+
+class SupplierListingSource(Protocol):
+    """What the channel's suppliers sell."""
+
+    def everything(self, cursor: Mapping[str, object]) -> Iterator[Page[SupplierListing]]:
+        """Every row; the ids of all pages together are the complete list."""
 
 
 class TrackingTarget(Protocol):

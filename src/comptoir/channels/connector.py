@@ -112,6 +112,9 @@ class OpenedClient:
     levels: Any = None  # StockTarget
     tracking: Any = None
     cancelling: Any = None
+    prices: Any = None  # PriceTarget
+    suppliers: Any = None  # SupplierSource
+    supplier_links: Any = None  # SupplierListingSource
 
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # among a channel's sealed values: what its deliveries are signed with

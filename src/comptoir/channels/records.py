@@ -234,6 +234,50 @@ class LevelToTell(Struct, frozen=True, kw_only=True):
     expected: Decimal | None = None
 
 
+class PriceFigure(Struct, frozen=True, kw_only=True):
+    """A base price as it stands at the channel: what a listing costs before discounts. `tax_class` is the channel's own, and
+    `tax_rate` what it charges by it, in percent, where it says so."""
+
+    listing: str
+    selling_point: str
+    amount: Decimal
+    currency: str
+    tax_included: bool
+    tax_class: str = ""
+    tax_rate: Decimal | None = None
+
+
+class PriceToTell(Struct, frozen=True, kw_only=True):
+    """A base price to write, in the channel's currency and with or without tax as its own prices are; six decimals."""
+
+    offer: int  # ours: comes back in the answer
+    listing: str
+    selling_point: str
+    amount: Decimal
+
+
+class Supplier(Struct, frozen=True, kw_only=True):
+    """Somebody the channel buys from."""
+
+    external_id: str
+    name: str
+    enabled: bool = True
+    email: str = ""
+    currency: str = ""
+
+
+class SupplierListing(Struct, frozen=True, kw_only=True):
+    """What a supplier calls and charges for listings of the channel. `price` is of one unit, without tax; None: not said."""
+
+    external_id: str  # of the channel's row
+    supplier: str  # external id
+    listings: tuple[str, ...]  # one row may stand for every combination of a product
+    reference: str = ""
+    price: Decimal | None = None
+    currency: str = ""
+    is_default: bool = False  # the channel buys it there unless somebody says otherwise
+
+
 class Fate(StrEnum):
     """What became of one item of a batch."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg.conninfo
 from csp.constants import NONCE, NONE, SELF
 
 from comptoir.kit import catalogues
+from comptoir.kit.errors import ConfigError
 from comptoir.kit.settings import secret_keys, settings
 
 _ours = settings()
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
     "comptoir.staging",
     "comptoir.offers",
     "comptoir.engine",
+    "comptoir.commerce.purchasing",
     "comptoir.commerce.shipments",
     "comptoir.commerce.orders",
     "comptoir.commerce.inventory",
@@ -68,6 +70,9 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "django_htmx",
     "heroicons",
     "csp",
@@ -85,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "comptoir.web.me.sessions_are_seen",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "comptoir.web.zone.in_the_zone_of_the_person",
@@ -127,7 +133,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "comptoir.accounts.adapter.Adapter"
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key", "welcome": "10/m/ip"}
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key", "welcome": "10/m/ip", "join": "10/m/ip"}
 # Where those tries are counted: in the database, so that all web processes count together.
 CACHES = {
     "default": {
@@ -136,6 +142,33 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
 }
+ACCOUNT_REAUTHENTICATION_TIMEOUT = (
+    300  # seconds after which the password is asked again before the second factor changes
+)
+MFA_ADAPTER = "comptoir.accounts.second_factor.Adapter"
+MFA_FORMS = {
+    "authenticate": "comptoir.accounts.second_factor.SignInForm",
+    "reauthenticate": "comptoir.accounts.second_factor.AgainForm",
+}
+MFA_TOTP_ISSUER = "Comptoir"
+MFA_TOTP_TOLERANCE = 1  # a telephone's clock may be half a minute off; the forms above refuse a code that was used
+SOCIALACCOUNT_ADAPTER = "comptoir.accounts.sso.Adapter"
+SOCIALACCOUNT_LOGIN_ON_GET = (
+    True  # our policy lets no form lead elsewhere; what begins here is bound to the session by `state`
+)
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if _ours.oidc_url:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": _ours.oidc_name,
+                "client_id": _ours.oidc_client_id,
+                "secret": _ours.oidc_client_secret,
+                "settings": {"server_url": _ours.oidc_url, "oauth_pkce_enabled": True},
+            }
+        ]
+    }
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -166,6 +199,20 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+if _ours.mail_url:
+    _mail = urlsplit(_ours.mail_url)
+    if _mail.scheme not in ("smtp", "smtps") or not _mail.hostname:
+        raise ConfigError(
+            "COMPTOIR_MAIL_URL must be smtp://user:password@host:587 or smtps://…", name="COMPTOIR_MAIL_URL"
+        )
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+    EMAIL_USE_SSL = _mail.scheme == "smtps"
+    EMAIL_USE_TLS = not EMAIL_USE_SSL and bool(EMAIL_HOST_USER)
+    EMAIL_PORT = _mail.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST = (urlsplit(_ours.mail_url).hostname or "") if _ours.mail_url else ""  # empty: no mail is sent
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = _ours.mail_from or f"comptoir@{_public.hostname or 'localhost'}"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français"), ("es", "Español")]  # each in its own words
