@@ -53,6 +53,8 @@ class Channel(models.Model):
     sales_from = models.DateTimeField(null=True)  # older ones do not come in
     calls_per_minute = models.PositiveIntegerField(null=True)  # a merchant's own limit; None: the connector's
     owns_products = models.BooleanField(default=True)  # its values win where no other channel owns a field
+    # False: its listings are linked to what is here; those that match nothing wait for a person.
+    creates_products = models.BooleanField(default=True, db_default=True)
     webhook_token = models.CharField(max_length=40, unique=True)  # in the address of the door
     # The step of the wizard that somebody is at; empty: nobody is connecting it any more.
     connecting = models.CharField(max_length=12, blank=True, default="", db_default="")

@@ -1,7 +1,10 @@
 """What a channel may sell and how its things are called here. The figures follow docs/explanation/stock.md."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from comptoir.channels.models import Channel
 from comptoir.commerce.catalog.models import PriceList, Product, Variant
@@ -124,3 +127,101 @@ class Mapping(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["channel", "kind", "external_id"], name="mapping_once")]
+
+
+class Match(models.TextChoices):
+    """By what a listing is, or would be, a variant of ours."""
+
+    LINK = "link"  #: linked when products came in
+    HAND = "hand"  #: a person said so, in the page or by a file
+    SKU = "sku"  #: would be linked by its SKU
+    BARCODE = "barcode"  #: would be linked by its barcode
+    DOUBT = "doubt"  #: something matches, but not clearly: a person says which
+    NONE = "none"  #: only there
+    APART = "apart"  #: a person said that it is nothing of ours
+
+
+class Listed(models.Model):
+    """A listing as it was read for matching, and what it would be here. Of itself it puts nothing into the catalogue."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="listed", db_index=False)
+    external_id = models.CharField(max_length=120)
+    page = models.CharField(max_length=120)  # external id of the product page that it is on
+    name = models.CharField(max_length=255)
+    options = models.CharField(max_length=255, blank=True)  # "Size: M, Colour: red"
+    sku = models.CharField(max_length=80, blank=True)
+    barcodes = ArrayField(models.CharField(max_length=64), default=list)
+    price = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    tax_included = models.BooleanField(null=True)
+    unit = models.CharField(max_length=8)
+    pushes_stock = models.BooleanField(default=True)
+    address = models.CharField(max_length=500, blank=True)  # of its page at the shop
+    search = models.TextField(blank=True)  # lower case: id, SKU, barcodes, name
+    fingerprint = models.CharField(max_length=64)  # of its whole page as read
+    read_at = models.DateTimeField()
+    read_run = models.BigIntegerField(null=True)
+    match = models.CharField(max_length=8, choices=Match.choices, default=Match.NONE)
+    variant = models.ForeignKey(Variant, null=True, on_delete=models.SET_NULL, related_name="+")
+    decided = models.CharField(max_length=8, blank=True)  # hand, apart: what a person said; empty: nothing
+    own_sku = models.CharField(max_length=80, blank=True)  # what a person calls it here, where it has no SKU there
+    # What a file says that it is, until somebody has looked at it.
+    proposed = models.ForeignKey(Variant, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "external_id"], name="listed_once")]
+        indexes = [
+            models.Index(fields=["channel", "id"]),
+            models.Index(fields=["channel", "match", "id"]),
+            models.Index(fields=["channel", "page"]),
+            models.Index("channel", Lower("sku"), name="listed_sku"),
+            models.Index(fields=["channel", "id"], condition=Q(proposed__isnull=False), name="listed_proposed"),
+            GinIndex(fields=["barcodes"], name="listed_barcodes"),
+            GinIndex(fields=["search"], opclasses=["gin_trgm_ops"], name="listed_search"),
+        ]
+
+
+class Basis(models.IntegerChoices):
+    """By what a doubt is ranked."""
+
+    NOTHING = 0  #: neither sold nor in stock
+    STOCK = 1  #: what is on hand, at its cost
+    SALES = 2  #: what was sold there lately
+
+
+class Doubt(models.Model):
+    """What does not fit between the listings of a channel and what is here: one row per thing to look at."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="doubts", db_index=False)
+    code = models.CharField(max_length=20)
+    subject = models.CharField(max_length=160)  # "listing:12-3", "variant:7", "currency:EUR", "clock"
+    listing = models.CharField(max_length=120, blank=True)  # external id
+    variant = models.ForeignKey(Variant, null=True, on_delete=models.CASCADE, related_name="+")
+    label = models.CharField(max_length=255)
+    facts = models.JSONField(default=dict)
+    basis = models.SmallIntegerField(choices=Basis.choices, default=Basis.NOTHING)
+    units = models.DecimalField(max_digits=20, decimal_places=3, default=0)
+    risk = models.DecimalField(max_digits=20, decimal_places=2, default=0)  # in the channel's currency
+    found_at = models.DateTimeField()
+    ignored_at = models.DateTimeField(null=True)
+    ignored_by = models.CharField(max_length=120, blank=True)
+    ignored_note = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "code", "subject"], name="doubt_once")]
+        indexes = [
+            models.Index(
+                fields=["channel", "-basis", "-risk", "-id"], condition=Q(ignored_at__isnull=True), name="doubt_open"
+            ),
+            models.Index(
+                fields=["channel", "code", "-basis", "-risk", "-id"],
+                condition=Q(ignored_at__isnull=True),
+                name="doubt_open_code",
+            ),
+            models.Index(
+                fields=["channel", "-basis", "-risk", "-id"],
+                condition=Q(ignored_at__isnull=False),
+                name="doubt_ignored",
+            ),
+            models.Index(fields=["channel", "listing"]),
+        ]
