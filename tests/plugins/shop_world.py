@@ -53,7 +53,7 @@ class World:
 
     def go_live(self) -> None:
         self.channel.refresh_from_db()
-        connecting.go_live(self.channel, actor=SYSTEM, at=self.at, accept_open_errors=True)
+        connecting.go_live(self.channel, actor=SYSTEM, at=self.at, accept_open_errors=True, undecided="here")
 
 
 CALLS_PER_MINUTE = 60_000  # a simulator bears it

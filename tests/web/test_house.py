@@ -306,12 +306,32 @@ def test_going_live_asks_for_the_name_of_the_channel(house: World, owner: Client
     house.channel.refresh_from_db()
     assert house.channel.mode == "test"
 
-    owner.post("/channels/shop/settings/mode", {"mode": "production", "name": "Demo", "despite_errors": "yes"})
-    house.channel.refresh_from_db()
-    assert house.channel.mode == "test"
-    owner.post(
-        "/channels/shop/settings/mode", {"mode": "production", "name": house.channel.name, "despite_errors": "yes"}
-    )
+    page = owner.get("/channels/shop/live/").content.decode()
+    assert "Going live" in page
+    assert "appears when the steps above are done" in page
+    assert Order.objects.filter(channel=house.channel.pk, taken_over="", status="processing").exists()
+    owner.post("/channels/shop/live/orders", {"all": "elsewhere"}, follow=True)
+    first = Order.objects.filter(channel=house.channel.pk, status="processing").earliest("id")
+    owner.post("/channels/shop/live/orders", {f"order-{first.pk}": "left", "order-x": "left"})
+    first.refresh_from_db()
+    assert (first.taken_over, first.is_blocked) == ("left", True)
+    owner.post("/channels/shop/live/orders", {"all": "here"})
+    first.refresh_from_db()
+    assert first.taken_over == "left"
+    owner.post("/channels/shop/live/orders", {f"order-{first.pk}": "here"})
+    owner.post("/channels/shop/live/count")
+    house.drain("take_over")
+    shown = Run.objects.filter(flow__kind="take_over").latest("id")
+    assert (shown.status, shown.error) == ("done", None)
+    assert f'name="shown" value="{shown.pk}"' in owner.get("/channels/shop/live/").content.decode()
+
+    for wrong in ({"name": "Demo"}, {"name": house.channel.name, "shown": "7"}):
+        given = {"shown": str(shown.pk), "despite_errors": "yes", **wrong}
+        page = owner.post("/channels/shop/live/go", given, follow=True).content.decode()
+        assert 'class="error"' in page
+        house.channel.refresh_from_db()
+        assert house.channel.mode == "test"
+    owner.post("/channels/shop/live/go", {"name": house.channel.name, "shown": str(shown.pk), "despite_errors": "yes"})
     house.channel.refresh_from_db()
     assert house.channel.mode == "production"
 

@@ -115,7 +115,11 @@ def live(given: argparse.Namespace) -> int:
 
         with transaction.atomic():
             connecting.go_live(
-                _channel(given.code), actor=SYSTEM, at=clock.now(), accept_open_errors=given.despite_errors
+                _channel(given.code),
+                actor=SYSTEM,
+                at=clock.now(),
+                accept_open_errors=given.despite_errors,
+                undecided="here" if given.ship_here else "",
             )
     out(f"{given.code} is in production.")
     return 0

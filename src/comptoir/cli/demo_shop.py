@@ -94,7 +94,7 @@ def connect(url: str, key: str, *, progress: starting.Say) -> Channel:
     inline.drain(clock.now(), kinds=["pull_images", "accept_sales"], channels=[row.pk])
     with transaction.atomic():
         row.refresh_from_db()
-        connecting.go_live(row, actor=SYSTEM, at=clock.now(), accept_open_errors=True)
+        connecting.go_live(row, actor=SYSTEM, at=clock.now(), accept_open_errors=True, undecided="here")
     return row
 
 

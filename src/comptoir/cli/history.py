@@ -225,7 +225,7 @@ class House:
         demo_shop.run_now(row, "pull_stock_once")
         with transaction.atomic():
             row.refresh_from_db()
-            connecting.go_live(row, actor=SYSTEM, at=at)
+            connecting.go_live(row, actor=SYSTEM, at=at, undecided="here")
             self._warehouse = inventory.default_warehouse().pk
         self._channel = row
 

@@ -135,6 +135,9 @@ def parser() -> argparse.ArgumentParser:
     live.set_defaults(run="channels:live")
     live.add_argument("code")
     live.add_argument("--despite-errors", action="store_true", help="although Errors are open")
+    live.add_argument(
+        "--ship-here", action="store_true", help="open orders of which nothing was said are shipped here from now on"
+    )
     back = channels.add_parser("test", help="back to test mode: nothing is written any more")
     back.set_defaults(run="channels:back_to_test")
     back.add_argument("code")

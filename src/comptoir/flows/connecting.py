@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +16,9 @@ from comptoir.channels import registry
 from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.channels.records import Named, Surroundings, to_json
 from comptoir.commerce.inventory import actions as inventory
+from comptoir.commerce.orders import takeover
 from comptoir.engine import findings, flow
-from comptoir.engine.models import Severity
+from comptoir.engine.models import Run, RunStatus, Severity
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, Conflict
@@ -194,6 +195,11 @@ def obstacles(row: Channel) -> list[Obstacle]:
         [row.pk],
     ):
         found.append(Obstacle("stock_not_initialised", {"point": name}))
+    orders = takeover.counted(row.pk)
+    if orders.undecided:
+        found.append(Obstacle("orders_undecided", {"orders": orders.undecided}))
+    if orders.left:
+        found.append(Obstacle("orders_not_closed", {"orders": orders.left}))
     errors = sql.value(
         "SELECT count(*) FROM engine_finding WHERE channel_id = %s AND severity = 'error' AND closed_at IS NULL"
         " AND (starts_with(subject, 'channel:') OR starts_with(subject, 'flow:') OR starts_with(subject, 'sale:'))",
@@ -204,8 +210,30 @@ def obstacles(row: Channel) -> list[Obstacle]:
     return found
 
 
-def go_live(row: Channel, *, actor: Actor, at: datetime, accept_open_errors: bool = False) -> None:
-    """Let writes through. Raises Conflict naming what stands against it; open Errors may be accepted by a person."""
+SHOWN_FOR = timedelta(hours=1)  # how long a person may think about the first push
+
+
+def shown(row: Channel, *, at: datetime) -> Run | None:
+    """The run that took over last, as long as what it showed may be agreed to."""
+    found = Run.objects.filter(flow__channel=row, flow__kind="take_over", status=RunStatus.DONE).order_by("-id").first()
+    if found is None or found.finished_at is None or found.finished_at < at - SHOWN_FOR:
+        return None
+    return found
+
+
+def go_live(
+    row: Channel,
+    *,
+    actor: Actor,
+    at: datetime,
+    accept_open_errors: bool = False,
+    undecided: str = "",
+) -> None:
+    """Let writes through. Raises Conflict naming what stands against it. A person may accept open Errors, and say of all
+    open orders that are `undecided` whether they are shipped "here" or have "left"."""
+    row.refresh_from_db()
+    if undecided:
+        takeover.choose(row.pk, takeover.Choice(undecided), at=at, actor=actor)
     against = [one for one in obstacles(row) if not (accept_open_errors and one.code == "open_errors")]
     if against:
         raise Conflict(
@@ -217,4 +245,5 @@ def go_live(row: Channel, *, actor: Actor, at: datetime, accept_open_errors: boo
 def back_to_test(row: Channel, *, actor: Actor, at: datetime) -> None:
     """Stop writing. Sales go on coming in; what was told is no longer believed, since others write there from now on."""
     channels.set_mode(row, Mode.TEST, actor=actor, at=at)
+    takeover.forget(row.pk)
     offers.tell_again(row.pk, at=at, actor=actor)

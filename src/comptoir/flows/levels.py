@@ -51,7 +51,7 @@ def push_stock(run: RunContext, channel: OpenChannel | None) -> None:
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
     spread(run)
     if run.is_preview:
-        _plan(run, channel.ref)
+        plan(run, channel.ref)
         return
     _set_suspicious_aside(run, channel.ref)
     push(run, channel)
@@ -133,7 +133,8 @@ def _to_tell(level: Level) -> LevelToTell:
     )
 
 
-def _plan(run: RunContext, channel: int) -> None:
+def plan(run: RunContext, channel: int, *, counted: bool = True) -> None:
+    """Keep with this run what a push would write at this moment."""
     after = 0
     while ids := queries.waiting_ids(channel, after=after, size=PREVIEW, at=run.at):
         after = ids[-1]
@@ -143,7 +144,8 @@ def _plan(run: RunContext, channel: int) -> None:
         )
         differing = [level for level in levels if level.told is None or level.told != level.level]
         with run.checkpoint():
-            run.count(seen=len(levels), changed=len(differing), unchanged=len(levels) - len(differing))
+            if counted:
+                run.count(seen=len(levels), changed=len(differing), unchanged=len(levels) - len(differing))
             run.plan(
                 PlanLine(
                     kind="level",

@@ -496,7 +496,6 @@ def channel_settings(request: PersonRequest, code: str) -> HttpResponse:
     context = {
         "points": _points(it),
         "warehouses": list(Warehouse.objects.filter(is_active=True).order_by("position", "id")),
-        "obstacles": [_obstacle(one) for one in connecting.obstacles(it)] if it.mode == Mode.TEST else [],
         "config": sorted(it.config.items()),
     }
     return _page(request, it, "channel_settings", context)
@@ -504,35 +503,12 @@ def channel_settings(request: PersonRequest, code: str) -> HttpResponse:
 
 @require_POST
 @needs(Right.CHANGE_CHANNELS)
-def set_mode(request: PersonRequest, code: str) -> HttpResponse:
-    """Between test and production; going live asks for the channel's name, typed."""
+def back_to_test(request: PersonRequest, code: str) -> HttpResponse:
+    """Sales keep coming in, nothing is written any more. The way forth is `live`."""
     it = _find(code)
-    mode = Mode.PRODUCTION if request.POST.get("mode") == Mode.PRODUCTION else Mode.TEST
-    words = (
-        gettext("Writes are on.") if mode == Mode.PRODUCTION else gettext("Back to test: nothing is written any more.")
-    )
-    with answers.attempt(request, words):
-        if mode == Mode.TEST:
-            connecting.back_to_test(it, actor=answers.actor(request.user), at=clock.now())
-        elif request.POST.get("name", "").strip() != it.name:
-            raise BadInput(gettext("the name does not match"), place=gettext("name"), cure=it.name)
-        else:
-            accepts = request.POST.get("despite_errors") == "yes"
-            connecting.go_live(it, accept_open_errors=accepts, actor=answers.actor(request.user), at=clock.now())
+    with answers.attempt(request, gettext("Back to test: nothing is written any more.")):
+        connecting.back_to_test(it, actor=answers.actor(request.user), at=clock.now())
     return redirect("channel_settings", code)
-
-
-OBSTACLES = {
-    "not_healthy": _("The last conversation with the channel did not go well."),
-    "no_warehouse": _("“%(point)s” sells from no warehouse: choose one below."),
-    "stock_not_initialised": _("The stock of “%(point)s” is not counted yet: run the flow “Stock levels, once”."),
-    "open_errors": _("%(errors)s errors are open. They can be accepted below."),
-}
-
-
-def _obstacle(one: connecting.Obstacle) -> dict[str, Any]:
-    words = str(OBSTACLES.get(one.code) or one.code.replace("_", " "))
-    return {"code": one.code, "words": words % one.facts}
 
 
 @require_POST

@@ -121,9 +121,13 @@ def count(counts: Sequence[Count], *, at: datetime, actor: Actor) -> Booked:
     return _set(counts, Reason.COUNT, events.COUNTED, at=at, actor=actor)
 
 
-def re_base(counts: Sequence[Count], *, at: datetime, actor: Actor) -> Booked:
-    """Initialise again from a channel: on hand becomes these figures, by movements of the differences."""
-    return _set(counts, Reason.REBASE, events.REBASED, at=at, actor=actor)
+def re_base(counts: Sequence[Count], *, leaving: Collection[int] = (), at: datetime, actor: Actor) -> Booked:
+    """Initialise again from a channel: on hand becomes these figures, by movements of the differences.
+
+    The promises of the lines `leaving` end under the same lock: they have left without the hub, so that these figures lack
+    their units, and nobody else is promised those in between.
+    """
+    return _set(counts, Reason.REBASE, events.REBASED, leaving=leaving, at=at, actor=actor)
 
 
 def ship(picks: Sequence[Pick], *, at: datetime, actor: Actor) -> Booked:
@@ -171,13 +175,20 @@ def _book(moves: Sequence[Move], event: str, *, at: datetime, actor: Actor) -> B
     return _finish(page, new, repeated, event, at=at, actor=actor)
 
 
-def _set(counts: Sequence[Count], reason: str, event: str, *, at: datetime, actor: Actor) -> Booked:
+def _set(
+    counts: Sequence[Count], reason: str, event: str, *, leaving: Collection[int] = (), at: datetime, actor: Actor
+) -> Booked:
     for c in counts:
         _check_reference(c.reference)
     page = ledger.open_page(
-        {(c.variant, c.warehouse) for c in counts},
+        {(c.variant, c.warehouse) for c in counts} | _pairs_of_lines(leaving),
         [(c.variant, exact(c.counted, "counted", least=ZERO)) for c in counts],
     )
+    page.load_lines(leaving)
+    for line in leaving:
+        page.wait(line, -page.waiting_for(line))
+        for warehouse, (quantity, _is_picked) in page.reserved_for(line).items():
+            page.let_go(line, warehouse, quantity)
     known = {
         reference
         for (reference,) in sql.rows(
@@ -383,15 +394,21 @@ def mark_picked(lines: Collection[int], *, is_picked: bool = True, at: datetime,
 
 
 def _open_for_lines(lines: Mapping[int, object]) -> Page:
-    # A line's variant never changes, so it may be read before the lock; its promises are read after it.
-    pairs = sql.rows(
-        "SELECT variant_id, warehouse_id FROM inventory_reservation WHERE line = ANY (%(lines)s)"
-        " UNION SELECT variant_id, warehouses[1] FROM inventory_backorder WHERE line = ANY (%(lines)s)",
-        {"lines": list(lines)},
-    )
-    page = ledger.open_page((variant, warehouse) for variant, warehouse in pairs)
+    page = ledger.open_page(_pairs_of_lines(lines))
     page.load_lines(list(lines))
     return page
+
+
+def _pairs_of_lines(lines: Collection[int]) -> set[Pair]:
+    """Where these lines have promises. A line's variant never changes, so it may be read before the lock; its promises are
+    read after it."""
+    return set(
+        sql.rows(
+            "SELECT variant_id, warehouse_id FROM inventory_reservation WHERE line = ANY (%(lines)s)"
+            " UNION SELECT variant_id, warehouses[1] FROM inventory_backorder WHERE line = ANY (%(lines)s)",
+            {"lines": list(lines)},
+        )
+    )
 
 
 # Holds: units of sales that are not accepted yet

@@ -22,3 +22,6 @@ TOOK_THEIRS = "orders.order.took_theirs"
 
 #: facts: order, number, channel, external_id, deed (of external.Deed: unblocked, agreed, kept_ours, put_back)
 DECIDED = "orders.order.decided"
+
+#: facts: channel, choice (of takeover.Choice: here, left), orders (how many)
+TAKEN_OVER = "orders.channel.taken_over"

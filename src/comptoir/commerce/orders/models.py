@@ -68,6 +68,9 @@ class Order(models.Model):
     accepted_as = models.CharField(max_length=10, blank=True)  # external.Meaning that a rule or a person let pass
     meaning_there = models.CharField(max_length=10, blank=True)  # external.Meaning as last seen
     theirs = models.JSONField(null=True)  # the channel's version that we know of: differences.snapshot
+    taken_over = models.CharField(
+        max_length=4, blank=True, db_default=""
+    )  # takeover.Choice, before a channel went live
     hold_reason = models.CharField(max_length=255, blank=True)
     invoice_wanted = models.BooleanField(default=False)
     currency = models.CharField(max_length=3)
@@ -114,6 +117,7 @@ class Order(models.Model):
                 condition=~Q(preparation="shipped"),
                 name="order_preparation",
             ),
+            models.Index(fields=["channel"], condition=Q(taken_over="left"), name="order_left_before"),
             GinIndex(fields=["search"], opclasses=["gin_trgm_ops"], name="order_search"),
         ]
 

@@ -143,6 +143,31 @@ def book_shipped_there(
     )
 
 
+def book_left_before(order: int, *, at: datetime, actor: Actor) -> Shipment | None:
+    """What is open of it left before the hub shipped for its channel: a parcel without movements closes it, and the channel
+    is told nothing. Its promises must have ended, see `inventory.actions.re_base`. None where nothing is open."""
+    key = f"left:{order}"
+    locked, known = _open(order, key)
+    if known is not None or locked.status not in status.OPEN:
+        return known
+    now = orders.lines_of(order)
+    left = {line.id: line.open for line in now.values() if line.leaves_a_shelf and line.open > 0}
+    if not left:
+        return None
+    shipment = _parcel(
+        locked, key=key, carrier=("", ""), tracking=("", ""), is_ours=False, completes=True, at=at, actor=actor
+    )
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, line_id=line, warehouse_id=None, quantity=quantity)
+        for line, quantity in left.items()
+    )
+    orders.served(
+        order, left, reason="left before", facts={"shipment": shipment.number, "is_ours": False}, at=at, actor=actor
+    )
+    _tell(locked, shipment, Booked(), at=at, actor=actor)
+    return shipment
+
+
 def follow(
     order: int,
     meaning: Meaning | str,
@@ -317,20 +342,8 @@ def _write(
     for (line, _warehouse), quantity in leaving.items():
         left[line] = left.get(line, Decimal(0)) + quantity
     rest = sum((line.open for line in now.values() if line.leaves_a_shelf), Decimal(0)) - sum(left.values())
-    shipment = Shipment.objects.create(
-        order_id=order.id,
-        number=f"{order.number}-{_count(order.id) + 1}",
-        key=key,
-        carrier=carrier[0],
-        carrier_name=carrier[1],
-        tracking=tracking[0],
-        tracking_url=tracking[1],
-        is_ours=is_ours,
-        completes=rest == 0,
-        shipped_at=at,
-        actor_kind=actor.kind.value,
-        actor_id=actor.id,
-        actor_label=actor.label,
+    shipment = _parcel(
+        order, key=key, carrier=carrier, tracking=tracking, is_ours=is_ours, completes=rest == 0, at=at, actor=actor
     )
     rows = ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, line_id=line, warehouse_id=warehouse, quantity=quantity)
@@ -346,6 +359,34 @@ def _write(
     )
     _tell(order, shipment, booked, at=at, actor=actor)
     return shipment
+
+
+def _parcel(
+    order: Locked,
+    *,
+    key: str,
+    carrier: tuple[str, str],
+    tracking: tuple[str, str],
+    is_ours: bool,
+    completes: bool,
+    at: datetime,
+    actor: Actor,
+) -> Shipment:
+    return Shipment.objects.create(
+        order_id=order.id,
+        number=f"{order.number}-{_count(order.id) + 1}",
+        key=key,
+        carrier=carrier[0],
+        carrier_name=carrier[1],
+        tracking=tracking[0],
+        tracking_url=tracking[1],
+        is_ours=is_ours,
+        completes=completes,
+        shipped_at=at,
+        actor_kind=actor.kind.value,
+        actor_id=actor.id,
+        actor_label=actor.label,
+    )
 
 
 def _pick(shipment: Shipment, row: ShipmentLine, now: Mapping[int, LineNow]) -> Pick:
