@@ -326,7 +326,7 @@ def test_a_refused_key_stops_the_channel_until_a_person_acts(channel: Channel) -
         run.observe_call(CallMade("GET", "https://shop.example", False, 200, 0.2, 0, 512))
 
     run = carry_out(flow_id, answered)  # a person tries again
-    assert run.calls == {"read": 1, "bytes": 512, "seconds": 0.2}
+    assert run.calls == {"read": 1, "bytes": 512, "seconds": 0.2, "places": {"GET /": [1, 0.2, 512, 0]}}
     channel.refresh_from_db()
     assert (channel.health, open_codes(channel)) == (Health.GOOD, set())
     tick.start_due(START + timedelta(days=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Any
 from comptoir.channels import registry
 from comptoir.channels.connector import WEBHOOK_SECRET, Connector, OpenedClient
 from comptoir.channels.errors import NotLetIn
+from comptoir.channels.exchanges import Exchange, Playback
 from comptoir.channels.http import CallMade, HttpDoor, Limits
 from comptoir.channels.models import Channel, Health, Mode
 from comptoir.channels.pace import SharedPace
@@ -54,6 +55,33 @@ def config_of(row: Channel) -> dict[str, Any]:
     return {**row.config, **(box().open(row.sealed) if row.sealed else {})}
 
 
+def secrets_of(connector: Connector, config: Mapping[str, Any]) -> list[str]:
+    """What must not be seen of what was typed in."""
+    return [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
+
+
+@contextmanager
+def played_back(row: Channel, exchanges: Iterable[Exchange]) -> Iterator[tuple[OpenChannel, Playback]]:
+    """Today's client of a channel before the shop as it answered once: nothing leaves this process, and writes are only
+    noted. A channel without credentials has placeholders: no answer depends on them."""
+    connector = registry.find(row.kind)
+    config = config_of(row)
+    config |= {field.name: "-" for field in connector.fields if field.required and not config.get(field.name)}
+    playback = Playback(exchanges, lambda text: door.hide(text))
+    door = HttpDoor(
+        may_write=lambda: True,
+        fates=connector.fates,
+        secrets=secrets_of(connector, config),
+        limits=Limits(concurrency=1),
+        allow_private=True,
+        simulator=playback,
+    )
+    try:
+        yield OpenChannel(row.pk, row, connector, connector.connect(config, door), door), playback
+    finally:
+        door.close()
+
+
 @contextmanager
 def opened(
     row: Channel,
@@ -62,9 +90,11 @@ def opened(
     writes: bool = True,
     observer: Callable[[CallMade], None] | None = None,
     before_write: Callable[[], None] | None = None,
+    recorder: Callable[[Exchange], None] | None = None,
 ) -> Iterator[OpenChannel]:
     """Open a channel while the block runs. `writes` False (a preview) shuts the door for writes whatever the mode;
-    `before_write` is called before each and may raise: a run looks whether it is still its own."""
+    `before_write` is called before each and may raise: a run looks whether it is still its own. `recorder` gets every call
+    word for word."""
 
     def permission() -> bool:
         if before_write is not None:
@@ -73,7 +103,7 @@ def opened(
 
     connector = registry.find(row.kind)
     config = config_of(row)
-    hidden = [str(config[field.name]) for field in connector.fields if field.secret and config.get(field.name)]
+    hidden = secrets_of(connector, config)
     pace = connector.pace
     if row.calls_per_minute:
         pace = replace(pace, per_minute=row.calls_per_minute, burst=max(pace.burst, row.calls_per_minute // 60))
@@ -86,6 +116,7 @@ def opened(
         secrets=hidden,
         limits=Limits(concurrency=connector.pace.concurrency),
         observer=observer,
+        recorder=recorder,
     )
     try:
         yield OpenChannel(row.pk, row, connector, connector.connect(config, door), door)

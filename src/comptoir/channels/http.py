@@ -37,6 +37,8 @@ from comptoir.channels.errors import (
     Unknown,
     WritesRefused,
 )
+from comptoir.channels.exchanges import NOT_KEPT, Exchange
+from comptoir.kit import clock
 from comptoir.kit.settings import settings
 
 #: Status -> fate. 5xx is not here: it depends on whether the call would have changed something.
@@ -153,10 +155,11 @@ class HttpDoor:
         limits: Limits | None = None,
         allow_private: bool | None = None,
         observer: Callable[[CallMade], None] | None = None,
+        recorder: Callable[[Exchange], None] | None = None,
         simulator: Callable[..., Any] | None = None,
         resolve: Callable[[str, int], list[str]] = addresses.public_addresses,
     ) -> None:
-        """`allow_private` None: as the setting says. `simulator`: a WSGI application that answers in process. `resolve`
+        """`allow_private` None: as the setting says. `recorder` gets every call word for word. `simulator`: a WSGI application that answers in process. `resolve`
         gives the addresses of a host and refuses the ones that are not public."""
         self._may_write = may_write
         self._pace: Pacing = pace or Unpaced()
@@ -167,6 +170,8 @@ class HttpDoor:
         self._body_limit = self._limits.body or settings().max_body_mb * 1024 * 1024
         self._allow_private = settings().allow_private_addresses if allow_private is None else allow_private
         self._observer = observer
+        self._recorder = recorder
+        self._secret_bytes = [secret.encode() for secret in self._secrets]
         self._simulator = simulator
         self._resolve = resolve
         self._counts = Counts()
@@ -280,7 +285,7 @@ class HttpDoor:
     def _exchange(self, call: Call, writes: bool) -> Reply:
         method, url = call.method, call.url
         where = addresses.target(url)
-        facts: dict[str, Any] = {"method": method, "url": self._hide(url)}
+        facts: dict[str, Any] = {"method": method, "url": self.hide(url)}
         for client in self._ways(where):
             request = client.request(method, url).headers(dict(call.headers or {}))
             if call.body is not None:
@@ -289,7 +294,7 @@ class HttpDoor:
                 with request.build_streamed() as response:
                     return self._receive(response, method, facts, writes)
             except (PyreqwestError, OSError) as error:
-                told = self._hide(_told(error))
+                told = self.hide(_told(error))
                 if _never_sent(error):
                     continue  # another address of this host may answer
                 # `from None`: the client's own exception repeats the URL with whatever secrets are in it.
@@ -326,11 +331,11 @@ class HttpDoor:
     def _fate(self, reply: Reply, method: str, url: str, writes: bool) -> ChannelError:
         """The one table from status to fate."""
         status = reply.status
-        text = self._hide(reply.body[: 4 * KEPT_TEXT].decode("utf-8", "replace"))[:KEPT_TEXT]
-        facts: dict[str, Any] = {"method": method, "url": self._hide(url), "status": status, "text": text}
+        text = self.hide(reply.body[: 4 * KEPT_TEXT].decode("utf-8", "replace"))[:KEPT_TEXT]
+        facts: dict[str, Any] = {"method": method, "url": self.hide(url), "status": status, "text": text}
         words = f"{method} answered {status}"
         if 300 <= status < 400 and status not in self._fates:
-            location = self._hide(reply.headers.get("location", ""))
+            location = self.hide(reply.headers.get("location", ""))
             return NotUnderstood(
                 f"{words}, which leads to {location or 'nowhere'}", location=location, answer=text, **facts
             )
@@ -346,7 +351,7 @@ class HttpDoor:
     def _refuse_unless_it_may_write(self, call: Call) -> None:
         if not self._may_write():
             raise WritesRefused(
-                "this channel is in test mode, paused or archived", method=call.method, url=self._hide(call.url)
+                "this channel is in test mode, paused or archived", method=call.method, url=self.hide(call.url)
             )
 
     # -- clients ---------------------------------------------------------------------------------------------------
@@ -440,10 +445,35 @@ class HttpDoor:
             status = reply.status if reply else int(problem.facts.get("status", 0) if problem else 0)
             code = problem.code if problem else ""
             self._observer(
-                CallMade(call.method, self._hide(call.url), made.writes, status, made.seconds, sent, received, code)
+                CallMade(call.method, self.hide(call.url), made.writes, status, made.seconds, sent, received, code)
             )
+        if self._recorder is not None:
+            self._recorder(self._exchange_of(made))
 
-    def _hide(self, text: str) -> str:
+    def _exchange_of(self, made: _Made) -> Exchange:
+        call, reply, problem = made.call, made.reply, made.problem
+        headers = reply.headers if reply else {}
+        return Exchange(
+            method=call.method,
+            url=self.hide(call.url),
+            writes=made.writes,
+            status=reply.status if reply else int(problem.facts.get("status", 0) if problem else 0),
+            seconds=round(made.seconds, 4),
+            sent=len(call.body or b""),
+            received=len(reply.body) if reply else 0,
+            at=clock.now(),
+            problem=problem.code if problem else "",
+            body=self._hide_bytes(call.body) if call.body else None,
+            headers={name: self.hide(text) for name, text in headers.items() if name not in NOT_KEPT},
+            answer=self._hide_bytes(reply.body) if reply else None,
+        )
+
+    def _hide_bytes(self, content: bytes) -> bytes:
+        for secret in self._secret_bytes:
+            content = content.replace(secret, "…".encode())
+        return content
+
+    def hide(self, text: str) -> str:
         """`text` without secrets: those we were told of, and whatever stands where secrets stand in a query."""
         for secret in self._secrets:
             text = text.replace(secret, "…")

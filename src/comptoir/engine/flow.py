@@ -57,6 +57,7 @@ class Direction(StrEnum):
 IN, OUT, HERE = Direction.IN, Direction.OUT, Direction.HERE
 
 Facts = Callable[[Sequence[int]], set[int]]
+ChangedSince = Callable[[int, datetime], bool]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Declaration:
     linger: float = 0.0  # seconds that a run waits for more facts before it ends
     writes: bool = False  # calls that change something at the channel: only in production
     previews: bool = False  # can say what it would do
+    changed_since: ChangedSince | None = None  # whether what a preview of then said may be another now
+    replays: bool = False  # keeps what it heard, so that it can be gone through again
 
 
 _declared: dict[str, Declaration] = {}
@@ -95,6 +98,8 @@ def flow(
     linger: float = 0.0,
     writes: bool = False,
     previews: bool = False,
+    changed_since: ChangedSince | None = None,
+    replays: bool = False,
 ) -> Callable[[Recipe], Recipe]:
     """Declare the decorated function as the recipe of a flow. It says what; the engine owns when, again and how often."""
 
@@ -116,10 +121,28 @@ def flow(
             linger=linger,
             writes=writes,
             previews=previews,
+            changed_since=changed_since,
+            replays=replays,
         )
         return recipe
 
     return declare
+
+
+_replayer: Callable[[RunContext], None] | None = None
+
+
+def set_up_replay(recipe: Callable[[RunContext], None]) -> None:
+    """Say who goes through the inputs of an old run: above the engine, as it knows what runs are about."""
+    global _replayer
+    _replayer = recipe
+
+
+def replayer() -> Callable[[RunContext], None]:
+    """What carries out a replay."""
+    if _replayer is None:
+        raise BadInput("nothing here can replay a run", place="replay", value="", cure="set the parts up first")
+    return _replayer
 
 
 def declared() -> dict[str, Declaration]:

@@ -1,4 +1,4 @@
-"""Runs, previews and closed findings that are old enough are deleted, a page at a time, but nothing that the books need.
+"""Runs, their inputs, previews and closed findings that are old enough are deleted, a page at a time, but nothing that the books need.
 
 `engine.books` reads of each flow the last run that moved its cursor and the last run at all: these stay however old.
 """
@@ -43,8 +43,30 @@ def _delete(runs: list[int]) -> None:
     """Findings and promises outlive the run that made them."""
     sql.execute("UPDATE engine_finding SET run_id = NULL WHERE run_id = ANY(%s)", [runs])
     sql.execute("UPDATE engine_effect SET run_id = NULL WHERE run_id = ANY(%s)", [runs])
+    sql.execute("UPDATE engine_run SET replays_id = NULL WHERE replays_id = ANY(%s)", [runs])
     sql.execute("DELETE FROM engine_planrow WHERE run_id = ANY(%s)", [runs])
+    sql.execute("DELETE FROM engine_input WHERE run_id = ANY(%s)", [runs])
     sql.execute("DELETE FROM engine_run WHERE id = ANY(%s)", [runs])
+
+
+def inputs(*, before: datetime, most_runs: int, most_bytes: int, limit: int = PAGE) -> int:
+    """Delete what runs went by where the run was asked for before then, or newer ones of its flow already make up
+    `most_runs` or `most_bytes`; of how many runs. Open runs keep theirs."""
+    old = [
+        row[0]
+        for row in sql.rows(
+            "SELECT id FROM ("
+            "  SELECT r.id, r.queued_at, r.status IN ('queued', 'running') AS is_open,"
+            "    row_number() OVER newest AS place, sum(kept.bytes) OVER newest AS bytes"
+            "  FROM (SELECT run_id, sum(size) AS bytes FROM engine_input GROUP BY run_id) kept"
+            "  JOIN engine_run r ON r.id = kept.run_id WINDOW newest AS (PARTITION BY r.flow_id ORDER BY r.id DESC)"
+            ") ranked WHERE NOT is_open AND (queued_at < %s OR place > %s OR bytes > %s) ORDER BY id LIMIT %s",
+            [before, most_runs, most_bytes, limit],
+        )
+    ]
+    if old:
+        sql.execute("DELETE FROM engine_input WHERE run_id = ANY(%s)", [old])
+    return len(old)
 
 
 def closed_findings(*, before: datetime, limit: int = PAGE) -> int:

@@ -102,6 +102,10 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     cancel_asked = models.BooleanField(default=False)
+    planned = models.JSONField(default=dict, db_default={})  # rows of its plan by "kind/field"
+    replays = models.ForeignKey(  # the run whose inputs this one goes through again; its plan is the difference
+        "self", null=True, on_delete=models.SET_NULL, related_name="replayed", db_index=False
+    )
 
     class Meta:
         constraints = [
@@ -118,6 +122,7 @@ class Run(models.Model):
             models.Index(fields=["outcome", "-id"], condition=~Q(outcome="good"), name="run_not_good"),
             models.Index(fields=["trigger", "-id"]),
             models.Index(fields=["status"], condition=Q(status__in=["queued", "running"]), name="run_open"),
+            models.Index(fields=["replays"], condition=Q(replays__isnull=False), name="run_replays"),
         ]
 
 
@@ -224,6 +229,26 @@ class PlanRow(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["run", "id"]),
-            models.Index(fields=["run", "kind", "field"]),
+            models.Index(fields=["run", "kind", "field", "id"], name="plan_row_grouped"),
             GinIndex(OpClass(Lower("label"), name="gin_trgm_ops"), name="plan_row_search"),
         ]
+
+
+class InputKind(models.TextChoices):
+    """Which side of a run a piece of its input is."""
+
+    HEARD = "heard"  #: calls and their answers, word for word without secrets
+    MADE = "made"  #: what was asked of the connector, and what it made of the answers
+
+
+class Input(models.Model):
+    """A piece of what a run went by, packed (see `engine/inputs.py`), for a replay or an incident bundle. It holds personal
+    data as the channel sent it, and is forgotten with the raw answers of that time."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="inputs", db_index=False)
+    kind = models.CharField(max_length=5, choices=InputKind.choices)
+    content = models.BinaryField()
+    size = models.PositiveIntegerField()  # bytes of `content`
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "id"], name="input_of_run")]

@@ -49,6 +49,7 @@ def settle(run: RunContext, error: Exception) -> RunStatus:
         raise error
     run.at = clock.now()
     with transaction.atomic():
+        run.keep_inputs()  # the answer that broke it above all
         match error:
             case Stopped():
                 return _stopped(run, error)
@@ -129,6 +130,8 @@ def _failed(
 ) -> RunStatus:
     what = words(error)
     ending.end(run, RunStatus.FAILED, error=what)
+    if run.replays is not None:
+        return RunStatus.FAILED
     facts = {**what["facts"], "error": what["code"], "text": what["text"], "where": what["where"], "run": run.id}
     findings.report([findings.Report(run.channel_id, code, f"flow:{run.kind}", severity, facts)], at=run.at, run=run.id)
     if not run.is_preview:

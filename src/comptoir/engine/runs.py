@@ -7,10 +7,12 @@ finds no such row and stops: `Fenced`. A job, a lease or a clock is never taken 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field as having
 from datetime import datetime
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from comptoir.channels.models import Channel, Mode
-from comptoir.engine import ending, findings, flow, heart, queue, retry
+from comptoir.engine import ending, findings, flow, heart, inputs, queue, retry
 from comptoir.engine.errors import Fenced, Stopped
 from comptoir.engine.models import Flow, Lane, Outcome, RunStatus, Severity, Trigger
 from comptoir.kit import clock, sql
@@ -33,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks for more facts while a run lingers.
 LINGER_LOOK = 0.03
+
+#: Kinds of calls that a run tells apart; the others are added up.
+PLACES = 40
+ELSEWHERE = "other calls"
 
 COUNTS = ("seen", "created", "changed", "unchanged", "skipped", "parked", "failed")
 
@@ -81,6 +87,7 @@ class _Claim:
     phases: dict[str, Any]
     actor: dict[str, Any]
     wanted: bool
+    replays: int | None
 
 
 class RunContext:
@@ -105,6 +112,8 @@ class RunContext:
         self._expected: int | None = None
         self.calls: dict[str, Any] = dict(claim.calls)
         self.phases: dict[str, float] = dict(claim.phases)
+        self.replays = claim.replays
+        self.keeper: inputs.Keeper | None = None
         self._lock = threading.Lock()  # a client may call from several threads
         self._in_checkpoint = False
 
@@ -168,6 +177,14 @@ class RunContext:
             calls["seconds"] = round(calls.get("seconds", 0.0) + call.seconds, 4)
             if call.problem:
                 calls["problems"] = calls.get("problems", 0) + 1
+            places = calls.setdefault("places", {})
+            place = f"{call.method} {_place(call.url)}"
+            if place not in places and len(places) >= PLACES:
+                place = ELSEWHERE
+            number, seconds, size, problems = places.get(place, (0, 0.0, 0, 0))
+            places[place] = [
+                number + 1, round(seconds + call.seconds, 4), size + call.sent + call.received, problems + bool(call.problem),
+            ]  # fmt: skip
 
     @property
     def got_answers(self) -> bool:
@@ -195,18 +212,25 @@ class RunContext:
             with transaction.atomic():
                 yield
                 self.save(cursor, state)
+                kept = self.keep_inputs()
         except BaseException:
             self._pending = before  # a step that rolled back has said nothing
             raise
         finally:
             self._in_checkpoint = False
         self._pending = _Pending()
+        if self.keeper is not None:
+            self.keeper.written(kept)
         self.stalls = 0
         if cursor is not None:
             self.cursor = dict(cursor)
         if state is not None:
             self.state = dict(state)
         self.stop_if_asked()
+
+    def keep_inputs(self) -> int:
+        """Write what was heard since the last step, in the surrounding transaction; how many pieces."""
+        return 0 if self.keeper is None else self.keeper.write(self.id)
 
     @property
     def is_in_checkpoint(self) -> bool:
@@ -228,6 +252,7 @@ class RunContext:
         findings.report(pending.findings.values(), at=self.at, run=self.id)
         if pending.plan:
             _keep_plan(self.id, pending.plan)
+        planned = Counter(f"{line.kind}/{line.field}" for line in pending.plan)
         if cursor is not None and not self.is_preview:
             sql.execute("UPDATE engine_flow SET cursor = %s WHERE id = %s", [ending.json(cursor), self.flow_id])
         # Last, so that the row is locked only while this commits, and the heart is not kept waiting.
@@ -236,7 +261,9 @@ class RunContext:
             " created = created + %(created)s, changed = changed + %(changed)s, unchanged = unchanged + %(unchanged)s,"
             " skipped = skipped + %(skipped)s, parked = parked + %(parked)s, failed = failed + %(failed)s,"
             " expected = coalesce(%(expected)s, expected), cursor_after = coalesce(%(cursor)s, cursor_after),"
-            " state = coalesce(%(state)s, state), calls = %(calls)s, phases = %(phases)s"
+            " state = coalesce(%(state)s, state), calls = %(calls)s, phases = %(phases)s, planned = CASE WHEN"
+            " %(planned)s::jsonb = '{}' THEN planned ELSE planned || (SELECT jsonb_object_agg(key, value::int"
+            " + coalesce((planned->>key)::int, 0)) FROM jsonb_each_text(%(planned)s::jsonb)) END"
             " WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'running' RETURNING cancel_asked",
             {
                 **pending.counts,
@@ -245,6 +272,7 @@ class RunContext:
                 "state": ending.json(state) if state is not None else None,
                 "calls": ending.json(self.calls),
                 "phases": ending.json(self.phases),
+                "planned": ending.json(planned),
                 "id": self.id,
                 "attempt": self.attempt,
             },
@@ -310,6 +338,33 @@ def request(flow_id: int, trigger: Trigger, actor: Actor, *, preview: bool = Fal
     if made is None:  # somebody else asked in the same instant
         return request(flow_id, trigger, actor, preview=preview, at=at)
     queue.wake([(int(made), row.lane)])
+    return int(made)
+
+
+def request_replay(run_id: int, actor: Actor, *, at: datetime) -> int:
+    """Ask that an old run's inputs be gone through with today's code; the id of the run whose plan is the difference."""
+    row = sql.one(
+        "SELECT r.flow_id, f.kind, f.lane, r.status IN ('queued', 'running') OR r.is_preview,"
+        " EXISTS (SELECT FROM engine_input i WHERE i.run_id = r.id)"
+        " FROM engine_run r JOIN engine_flow f ON f.id = r.flow_id WHERE r.id = %s",
+        [run_id],
+    )
+    if row is None:
+        raise Conflict("this run is not there any more", run=run_id)
+    flow_id, kind, lane, is_none_to_replay, is_kept = row
+    if is_none_to_replay or not flow.find(kind).replays:
+        raise Conflict("this run cannot be replayed", run=run_id)
+    if not is_kept:
+        raise Conflict("nothing is kept of what this run heard", run=run_id)
+    made = sql.value(
+        "INSERT INTO engine_run (flow_id, trigger, is_preview, status, outcome, attempt, worker, heartbeat_at, stalls,"
+        " seen, created, changed, unchanged, skipped, parked, failed, cursor_before, cursor_after, state, calls, phases,"
+        " actor, queued_at, cancel_asked, replays_id)"
+        " VALUES (%s, 'person', true, 'queued', '', 0, '', clock_timestamp(), 0, 0, 0, 0, 0, 0, 0, 0,"
+        " '{}', '{}', '{}', '{}', '{}', %s, %s, false, %s) RETURNING id",
+        [flow_id, ending.json(_plain(actor)), at, run_id],
+    )
+    queue.wake([(int(made), lane)])
     return int(made)
 
 
@@ -437,7 +492,10 @@ def execute(
         declaration = flow.find(claim.kind)
         with heart.beating(run), _opened(run, declaration) as channel:
             run.stop_if_asked()
-            declaration.recipe(run, channel)
+            if run.replays is not None:
+                flow.replayer()(run)
+            else:
+                declaration.recipe(run, channel)
             while lingers and declaration.linger and not run.is_preview and _more_came(run, declaration):
                 declaration.recipe(run, channel)
         status = _finish(run)
@@ -465,30 +523,49 @@ def _claim(run_id: int, worker: str) -> _Claim | None:
             f" AND r.heartbeat_at < clock_timestamp() - interval '{heart.STALE} seconds'))"
             " RETURNING r.id, r.attempt, f.id, f.kind, f.channel_id, r.trigger, r.is_preview, r.stalls,"
             " CASE WHEN r.is_preview AND r.attempt > 1 AND r.cursor_after <> '{}' THEN r.cursor_after ELSE f.cursor END,"
-            " r.state, r.calls, r.phases, r.actor, f.wanted_at IS NOT NULL",
+            " r.state, r.calls, r.phases, r.actor, f.wanted_at IS NOT NULL, r.replays_id",
             {"worker": worker[:80], "at": clock.now(), "id": run_id},
         )
         if row is None:
             return None
-        claim = _Claim(*(*row[:8], *map(ending.parsed, row[8:13]), row[13]))
+        claim = _Claim(*(*row[:8], *map(ending.parsed, row[8:13]), *row[13:]))
         if claim.wanted and not claim.is_preview:
             sql.execute("UPDATE engine_flow SET wanted_at = NULL, wanted_by = '' WHERE id = %s", [claim.flow])
+        if claim.is_preview and claim.attempt > 1 and not claim.cursor and not claim.state:
+            _begin_again(claim.run)
     return claim
 
 
-def _opened(run: RunContext, declaration: flow.Declaration) -> Any:
-    if declaration.direction is flow.HERE:
-        return nullcontext()
+def _begin_again(run: int) -> None:
+    """A preview without a place to go on from computes everything once more: what its first attempt planned would be
+    there twice."""
+    sql.execute("DELETE FROM engine_planrow WHERE run_id = %s", [run])
+    sql.execute(
+        "UPDATE engine_run SET planned = '{}', seen = 0, created = 0, changed = 0, unchanged = 0, skipped = 0, parked = 0,"
+        " failed = 0 WHERE id = %s",
+        [run],
+    )
+
+
+@contextmanager
+def _opened(run: RunContext, declaration: flow.Declaration) -> Iterator[Any]:
+    if declaration.direction is flow.HERE or run.replays is not None:
+        yield None
+        return
     from comptoir.channels import channel  # the HTTP client is only needed by those that call out
 
+    if declaration.replays and not run.is_preview:
+        run.keeper = inputs.keeper(run.id)
     row = Channel.objects.get(pk=run.channel_id)
-    return channel.opened(
+    with channel.opened(
         row,
         live=declaration.lane == Lane.LIVE,
         writes=not run.is_preview,
         observer=run.observe_call,
         before_write=run.check_fence,
-    )
+        recorder=run.keeper.heard if run.keeper is not None else None,
+    ) as opened:
+        yield opened if run.keeper is None else inputs.keeping(opened, run.keeper)
 
 
 def _more_came(run: RunContext, declaration: flow.Declaration) -> bool:
@@ -516,12 +593,15 @@ def _finish(run: RunContext) -> RunStatus:
     subject = f"flow:{run.kind}"
     with transaction.atomic():
         run.save(None, None)
+        run.keep_inputs()
         [(seen, dealt_with, waiting)] = sql.rows(
             "SELECT seen, created + changed + unchanged + skipped + parked + failed, parked + failed"
             " FROM engine_run WHERE id = %s",
             [run.id],
         )
-        if seen != dealt_with:
+        if run.replays is not None:  # it speaks of the run that it replays, not of its flow
+            outcome = Outcome.GOOD if seen == dealt_with else Outcome.UNBALANCED
+        elif seen != dealt_with:
             outcome = Outcome.UNBALANCED
             facts = {"seen": seen, "dealt_with": dealt_with, "run": run.id}
             findings.report(
@@ -549,6 +629,7 @@ def _finish(run: RunContext) -> RunStatus:
 
 def _collapse(run: RunContext) -> None:
     """A run that saw nothing and left nothing becomes a number on its flow."""
+    sql.execute("DELETE FROM engine_input WHERE run_id = %s", [run.id])
     gone = sql.execute(
         "DELETE FROM engine_run r WHERE r.id = %s"
         " AND r.seen + r.created + r.changed + r.unchanged + r.skipped + r.parked + r.failed = 0"
@@ -629,6 +710,15 @@ ORDER BY kinds.kind, kinds.field
 def plan_counts(run: int, *, most: int) -> list[tuple[str, str, int]]:
     """(kind, field, how many rows) of a run's plan; counting stops at `most`."""
     return [(row[0], row[1], row[2]) for row in sql.rows(_PLAN_COUNTS, {"run": run, "most": most})]
+
+
+_NUMBERS = re.compile(r"\d+(?:[-,.]\d+)*")
+
+
+def _place(url: str) -> str:
+    """Where a call went, without what tells one thing from another."""
+    path = url.partition("://")[2].partition("/")[2].partition("?")[0]
+    return _NUMBERS.sub("#", f"/{path}")[:80]
 
 
 def _may_write(channel: Channel) -> bool:

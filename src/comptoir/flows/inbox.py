@@ -24,6 +24,7 @@ BATCH = 200
     lane=Lane.LIVE,
     facts=inbox.channels_due,
     linger=1.0,
+    replays=True,
 )
 def drain_inbox(run: RunContext, channel: OpenChannel | None) -> None:
     """Fetch what deliveries speak of, each thing once however many speak of it."""

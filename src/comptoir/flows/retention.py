@@ -1,4 +1,5 @@
-"""Every night the hub forgets what nobody needs any more, in small steps: runs, previews, closed findings, raw answers.
+"""Every night the hub forgets what nobody needs any more, in small steps: runs and what they heard,
+previews, closed findings, raw answers.
 
 Never what the books read: orders, movements, events, promises, and of each flow the runs that say where it stands.
 """
@@ -10,7 +11,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
-from comptoir.engine import forgetting
+from comptoir.engine import forgetting, inputs
 from comptoir.engine.flow import HERE, flow
 from comptoir.engine.runs import RunContext
 from comptoir.kit import sql
@@ -22,8 +23,10 @@ KIND = "forget_old"
 
 @flow(KIND, direction=HERE, title=_("Old runs, findings and answers"), needs=("hub",), cron="45 4 * * *")
 def forget_old(run: RunContext, channel: OpenChannel | None) -> None:
-    """Delete runs, previews and closed findings older than their settings, and the raw answers of settled sales."""
+    """Delete runs, their inputs, previews and closed findings older than their settings, and the raw answers of settled
+    sales."""
     _runs(run)
+    _inputs(run)
     _findings(run)
     _raw_answers(run)
     with run.checkpoint():
@@ -41,6 +44,19 @@ def _runs(run: RunContext) -> None:
                 after,
                 runs_before=run.at - timedelta(days=ours.keep_runs_days),
                 previews_before=run.at - timedelta(days=ours.keep_previews_days),
+            )
+            run.count(seen=gone, changed=gone)
+
+
+def _inputs(run: RunContext) -> None:
+    ours = settings()
+    gone = forgetting.PAGE
+    while gone == forgetting.PAGE:
+        with run.checkpoint():
+            gone = forgetting.inputs(
+                before=run.at - timedelta(days=ours.keep_inputs_days),
+                most_runs=ours.keep_inputs_runs,
+                most_bytes=ours.keep_inputs_mb * inputs.OF_A_FLOW * 1024 * 1024,
             )
             run.count(seen=gone, changed=gone)
 

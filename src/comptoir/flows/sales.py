@@ -29,6 +29,7 @@ FETCH = 50  # sales asked for by id in one go
     needs=("sales",),
     lane=Lane.LIVE,
     every=minutes(5),
+    replays=True,
 )
 def pull_sales(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring every new or changed sale of a channel into staging, and accept what is ready."""
@@ -50,6 +51,7 @@ def pull_sales(run: RunContext, channel: OpenChannel | None) -> None:
     needs=("sales",),
     lane=Lane.LIVE,
     every=hours(1),
+    replays=True,
 )
 def retry_sales(run: RunContext, channel: OpenChannel | None) -> None:
     """Ask for sales that were not paid or valid yet: hourly at first, then daily, then given up."""
@@ -71,6 +73,7 @@ def retry_sales(run: RunContext, channel: OpenChannel | None) -> None:
     title=_("Status of open orders"),
     needs=("sales",),
     every=hours(1),
+    replays=True,
 )
 def update_orders(run: RunContext, channel: OpenChannel | None) -> None:
     """Ask for every order that is open here, since a shop's own list of changes may have passed one over."""
