@@ -14,8 +14,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 
+from comptoir.accounts import second_factor
 from comptoir.accounts.models import Role, User
 
 
@@ -36,6 +37,9 @@ class Right(StrEnum):
     CLOSE_FINDINGS = "close_findings"  #: say that a finding is dealt with
     RUN_FLOWS = "run_flows"  #: run now, preview, cancel a run, tell again
     CHANGE_CHANNELS = "change_channels"  #: schedules, mappings, modes
+    SEE_AUDIT = "see_audit"  #: who changed what, and who signed in
+    CHANGE_ALERTS = "change_alerts"  #: where alerts go
+    HANDLE_PERSONAL_DATA = "handle_personal_data"  #: export and erase what is kept about a customer
     MANAGE_PEOPLE = "manage_people"  #: people and API tokens
 
 
@@ -77,8 +81,9 @@ class PersonRequest(HttpRequest):
 View = Callable[..., HttpResponseBase]
 
 
-def needs(right: Right) -> Callable[[View], View]:
-    """Let a view answer only people with `right`: strangers are led to the login, others get a 403."""
+def needs(right: Right, *, before_second_factor: bool = False) -> Callable[[View], View]:
+    """Let a view answer only people with `right`: strangers are led to the login, others get a 403. Who must get a second
+    factor first is led there by every page but those that say `before_second_factor`."""
 
     def around(view: View) -> View:
         @wraps(view)
@@ -87,6 +92,8 @@ def needs(right: Right) -> Callable[[View], View]:
                 return _to_login(request)
             if not allows(request.user, right):
                 raise PermissionDenied(right.value)
+            if not before_second_factor and second_factor.is_missing(cast("PersonRequest", request).user):
+                return _to("second_factor_on", request)
             return view(cast("PersonRequest", request), *args, **kwargs)
 
         guarded.right = right  # type: ignore[attr-defined]  # read by the test that walks every address
@@ -102,5 +109,12 @@ def right_of(view: Any) -> Right | None:
 
 def _to_login(request: HttpRequest) -> HttpResponseBase:
     if request.headers.get("HX-Request"):  # a fragment must not become a login page inside a page
-        return HttpResponse(status=401, headers={"HX-Redirect": resolve_url("account_login")})
+        return _to("account_login", request)
     return redirect_to_login(request.get_full_path() if request.method == "GET" else resolve_url("home"))
+
+
+def _to(page: str, request: HttpRequest) -> HttpResponse:
+    """The whole browser goes there, also when it asked for a part of a page."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401, headers={"HX-Redirect": resolve_url(page)})
+    return redirect(page)

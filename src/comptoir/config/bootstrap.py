@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from comptoir import connectors
+from comptoir.alerts import digests
 from comptoir.channels import registry
-from comptoir.flows import house, inbox, levels, products, reactions, retention, sales, shipping, stock
+from comptoir.flows import (
+    alerts,
+    house,
+    inbox,
+    levels,
+    products,
+    reactions,
+    retention,
+    sales,
+    shipping,
+    stock,
+    takeover,
+)
 
 #: Modules whose import declares flows.
-FLOWS = (house, inbox, levels, products, retention, sales, shipping, stock)
+FLOWS = (alerts, house, inbox, levels, products, retention, sales, shipping, stock, takeover)
 
 _is_set_up = False
 
@@ -20,3 +36,12 @@ def set_up() -> None:
     _is_set_up = True
     registry.set_up(connectors.find, connectors.kinds)
     reactions.set_up()
+    flow.set_up_replay(replay.replay)
+    digests.speak_with(_finding_in_words)
+
+
+def _finding_in_words(code: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """A finding as pages put it. Imported when there is something to say: a worker needs no page otherwise."""
+    from comptoir.web import findings_words
+
+    return findings_words.title(code, facts), findings_words.cure(code, facts)

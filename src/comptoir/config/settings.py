@@ -50,6 +50,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "comptoir.web",
+    "comptoir.alerts",
     "comptoir.webhooks",
     "comptoir.staging",
     "comptoir.offers",

@@ -17,7 +17,7 @@ from comptoir.engine import books as engine_books
 from comptoir.engine.flow import HERE, Lane, ensure_flows, flow, hours, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
-from comptoir.flows import books, reporting, retention
+from comptoir.flows import alerts, books, reporting, retention
 from comptoir.kit import ids
 from comptoir.kit.breach import Breach
 from comptoir.kit.settings import settings
@@ -48,6 +48,7 @@ KINDS = (
     "accept_sales",
     "age_file_sales",
     retention.KIND,
+    alerts.KIND,
 )
 
 

@@ -281,6 +281,11 @@ WORDS: dict[str, Words] = {
         _("Count this variant: the missing units were booked in as a difference."),
         "products",
     ),
+    "alert_not_delivered": Words(
+        _("Alerts do not arrive at “%(name)s”: %(reason)s"),
+        _("Try it out under Settings, Alerts, and correct its address. It is tried again by itself."),
+        "alerts",
+    ),
     "books_broken": Words(
         _("%(breaches)s times something is not as it must always be; first %(first)s at %(about)s"),
         _("Keep a copy of the database and tell the developers."),
@@ -438,6 +443,8 @@ def place(code: str, channel_code: str | None) -> tuple[str, str]:
         return f"{reverse('orders')}?tab=backorder", gettext("Open backorders")
     if page == "products":
         return reverse("variants"), gettext("Open products")
+    if page == "alerts":
+        return reverse("alerts"), gettext("Open alerts")
     if channel_code is None:
         return reverse("runs"), gettext("Open runs")
     if page in ("settings", "flows", "mappings", "offers"):

@@ -1,0 +1,13 @@
+"""Django's card of this part."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AlertsApp(AppConfig):
+    """Alerts."""
+
+    name = "comptoir.alerts"
+    label = "alerts"
+    verbose_name = _("Alerts")
+    default_auto_field = "django.db.models.BigAutoField"
