@@ -12,8 +12,8 @@ import pytest
 from comptoir import connectors
 from comptoir.channels.connector import OpenedClient
 from comptoir.channels.http import CallMade, HttpDoor, Limits
-from comptoir.channels.records import LevelToTell, Parcel, StockFigure
-from comptoir.connectors.prestashop.simulator import DEMO_KEY, Line, PrestaShopSimulator
+from comptoir.channels.records import LevelToTell, Parcel, PriceToTell, StockFigure
+from comptoir.connectors.prestashop.simulator import DEMO_KEY, Line, PrestaShopSimulator, pricing_rights
 
 
 class PrestaShopBench:
@@ -62,9 +62,38 @@ class PrestaShopBench:
             [{"name": f"Thing {n}", "reference": f"T-{n}", "price": "1.00", "quantity": 5} for n in range(count)]
         )
 
+    def add_suppliers(self, count: int, links: int = 0) -> None:
+        """So many suppliers, and so many things that one of them sells."""
+        made = [self.shop.add_supplier(f"Supplier {n}") for n in range(count)]
+        if links:
+            self.add_products(links)
+            for product in self.shop.store.rows("SELECT id FROM products ORDER BY id DESC LIMIT ?", (links,)):
+                self.shop.link_supplier(product["id"], made[0], reference=f"S-{product['id']}", price="1.00")
+
+    def let_price(self) -> None:
+        """The merchant gives the key what a hub that owns prices needs."""
+        self.shop.add_key(DEMO_KEY, pricing_rights())
+
+    def priced(self, client: OpenedClient) -> list[tuple[str, str]]:
+        """(listing, selling point) of a few things with prices."""
+        point = client.probe.look_around().points[0].external_id
+        page = next(client.products.everything({}))
+        return [(one.external_id, point) for product in page.items for one in product.listings]
+
+    def a_price(self, client: OpenedClient) -> PriceToTell:
+        """Another price for the first of them."""
+        listing, point = self.priced(client)[0]
+        return PriceToTell(offer=1, listing=listing, selling_point=point, amount=Decimal("77.70"))
+
     def served(self, what: str) -> set[str]:
         """External ids of sales, products or figures that went over the wire."""
-        resource = {"sales": "orders", "products": "products", "stock": "stock_availables"}[what]
+        resource = {
+            "sales": "orders",
+            "products": "products",
+            "stock": "stock_availables",
+            "suppliers": "suppliers",
+            "supplier_links": "product_suppliers",
+        }[what]
         return {str(one) for one in self.simulator.counters.served_ids(resource)}
 
     def forget_served(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,18 +12,18 @@ import pytest
 from comptoir import connectors
 from comptoir.channels import connector as cards
 from comptoir.channels.errors import NotLetIn, NotUnderstood, TryLater, WritesRefused
-from comptoir.channels.records import Page
+from comptoir.channels.records import Fate, Page, PriceToTell
 
-READINGS = ("sales", "products", "stock")
+READINGS = ("sales", "products", "stock", "suppliers", "supplier_links")
 MOST_PAGES = 500
 
 
 def start_reading(client: cards.OpenedClient, what: str, cursor: dict[str, Any]) -> Iterator[Page[Any]]:
     if what == "sales":
         return client.sales.changed_since(cursor, start=None)
-    if what == "products":
-        return client.products.everything(cursor)
-    return client.stock.figures(cursor)
+    if what == "stock":
+        return client.stock.figures(cursor)
+    return getattr(client, what).everything(cursor)  # type: ignore[no-any-return]
 
 
 def a_client(bench: Any, what: str) -> cards.OpenedClient:
@@ -48,6 +49,8 @@ def items_of(pages: list[Page[Any]]) -> dict[str, Any]:
 def fill(bench: Any, what: str) -> None:
     if what == "sales":
         bench.sell(120)
+    elif what in ("suppliers", "supplier_links"):
+        bench.add_suppliers(260 if what == "suppliers" else 3, links=700 if what == "supplier_links" else 0)
     else:
         bench.add_products(120 if what == "products" else 1100)
 
@@ -171,7 +174,31 @@ def writes_of(bench: Any, client: cards.OpenedClient) -> dict[str, Callable[[], 
         found["tracking"] = lambda: client.tracking.confirm(bench.a_parcel(sale))
     if client.cancelling is not None:
         found["cancelling"] = lambda: client.cancelling.cancel(bench.sell(1)[0])
+    if client.prices is not None:
+        bench.let_price()
+        found["prices"] = lambda: client.prices.set_prices([bench.a_price(client)])
     return found
+
+
+def test_prices_read_are_told_back_without_a_write(bench: Any) -> None:
+    client = a_client(bench, "prices")
+    bench.let_price()
+    pairs = bench.priced(client)
+    figures = client.prices.figures(pairs)
+    assert {(one.listing, one.selling_point) for one in figures} == set(pairs)
+    told = [
+        PriceToTell(offer=number, listing=one.listing, selling_point=one.selling_point, amount=one.amount)
+        for number, one in enumerate(figures)
+    ]
+    answers = client.prices.set_prices(told)
+    assert [(one.item, one.fate) for one in answers] == [(one.offer, Fate.DONE) for one in told]
+    assert bench.writes_received() == 0
+    changed = [msgspec.structs.replace(one, amount=one.amount + Decimal("0.010001")) for one in told]
+    assert {one.fate for one in client.prices.set_prices(changed)} == {Fate.DONE}
+    assert {one.listing: one.amount for one in client.prices.figures(pairs)} == {
+        one.listing: one.amount for one in changed
+    }
+    assert client.prices.figures([("no such listing", pairs[0][1])]) == []
 
 
 def test_test_mode_reads_everything_and_writes_nothing(bench: Any) -> None:
@@ -181,7 +208,7 @@ def test_test_mode_reads_everything_and_writes_nothing(bench: Any) -> None:
     for what in READINGS:
         read_all(start_reading(client, what, {}))
     writes = writes_of(bench, client)
-    assert set(writes) == {"levels", "tracking", "cancelling"} & set(connectors.find(bench.kind).abilities)  # type: ignore[union-attr]
+    assert set(writes) == {"levels", "tracking", "cancelling", "prices"} & set(connectors.find(bench.kind).abilities)  # type: ignore[union-attr]
     for write in writes.values():
         with pytest.raises(WritesRefused):
             write()

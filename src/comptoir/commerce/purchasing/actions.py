@@ -245,8 +245,8 @@ def _units(place: str, value: Decimal, *, least: Decimal) -> Decimal:
 def _free_code(text: str, supplier: int | None) -> str:
     tidy = _text("code", text, 40, required=True)
     rows = Supplier.objects.annotate(in_lower_case=Lower("code")).filter(in_lower_case=tidy.lower())
-    holder = rows.exclude(pk=supplier).values_list("pk", flat=True).first()
-    if holder is not None:
+    holder = rows.values_list("pk", flat=True).first()
+    if holder not in (None, supplier):
         raise SupplierCodeTaken(
             f"another supplier has the code {tidy}",
             place="code",

@@ -212,6 +212,13 @@ def _refined(error: ChannelError, method: str, path: str) -> ChannelError:
     return kind(f"{message} (code {code})", **facts)
 
 
+def lacks_right(error: NotLetIn) -> str:
+    """The right that a good key lacks, such as "suppliers: GET"; empty where the key as a whole is refused."""
+    code = error.facts.get("code")
+    is_one = code in (25, 26) or (code is None and error.facts.get("status") == 405)
+    return str(error.facts.get("right", "")) if is_one else ""
+
+
 def any_of(ids: Iterable[object]) -> str:
     """A filter for these values."""
     return f"[{'|'.join(str(one) for one in ids)}]"

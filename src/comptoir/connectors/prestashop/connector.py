@@ -11,9 +11,11 @@ from comptoir.channels.records import Named, Point, Status, Surroundings
 from comptoir.connectors.prestashop import config
 from comptoir.connectors.prestashop.client import PrestaShopClient
 from comptoir.connectors.prestashop.lookups import Lookups
+from comptoir.connectors.prestashop.prices import PrestaShopPrices
 from comptoir.connectors.prestashop.products import PrestaShopProducts
 from comptoir.connectors.prestashop.sales import PrestaShopSales, states
 from comptoir.connectors.prestashop.stock import PrestaShopLevels, PrestaShopStock
+from comptoir.connectors.prestashop.suppliers import PrestaShopSupplierLinks, PrestaShopSuppliers
 from comptoir.connectors.prestashop.tracking import PrestaShopCancelling, PrestaShopTracking
 from comptoir.connectors.prestashop.webhooks import PrestaShopWebhooks
 
@@ -116,6 +118,9 @@ def connect(given: Mapping[str, Any], door: Door) -> OpenedClient:
         levels=PrestaShopLevels(client, lookups),
         tracking=PrestaShopTracking(client, lookups),
         cancelling=PrestaShopCancelling(client, lookups),
+        prices=PrestaShopPrices(client, lookups),
+        suppliers=PrestaShopSuppliers(client),
+        supplier_links=PrestaShopSupplierLinks(client, lookups),
     )
 
 
@@ -125,7 +130,12 @@ connector = Connector(
     fields=config.FIELDS,
     connect=connect,
     config=config.PrestaShopConfig,
-    abilities=frozenset({"products", "sales", "stock", "levels", "tracking", "cancelling"}),
+    abilities=frozenset(
+        {
+            *("products", "sales", "stock", "levels", "tracking", "cancelling"),
+            *("prices", "suppliers", "supplier_links"),
+        }
+    ),
     figure=Figure.SELLABLE,
     pace=Pace(per_minute=240, burst=8, concurrency=4),  # no limit of its own; shared hosting bears 2 to 4 at once
     webhooks=PrestaShopWebhooks(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 from xml.etree.ElementTree import Element
@@ -13,7 +14,7 @@ from msgspec import Struct
 from comptoir.channels.errors import NotLetIn, NotUnderstood
 from comptoir.channels.records import Odd
 from comptoir.connectors.prestashop import reading, wire
-from comptoir.connectors.prestashop.client import PrestaShopClient, any_of
+from comptoir.connectors.prestashop.client import PrestaShopClient, any_of, lacks_right
 
 T = TypeVar("T", bound=Struct)
 
@@ -21,6 +22,7 @@ SETTINGS = (
     "PS_TIMEZONE",
     "PS_LANG_DEFAULT",
     "PS_CURRENCY_DEFAULT",
+    "PS_COUNTRY_DEFAULT",
     "PS_SHOP_DEFAULT",
     "PS_SHOP_NAME",
     "PS_WEIGHT_UNIT",
@@ -100,6 +102,28 @@ class Lookups:
         row = self.currencies.get(identity)
         code = row.iso_code.upper() if row else ""
         return code if len(code) == 3 and code.isascii() and code.isalpha() else ""
+
+    @cached_property
+    def tax_rates(self) -> dict[int, Decimal]:
+        """What the shop charges in its own country by group of tax rules, in percent; of rules for parts of the country, such
+        as islands by postcode, none. Empty where the key may not read it: then somebody here has to say it."""
+        country = self.setting("PS_COUNTRY_DEFAULT")
+        try:
+            taxes = {row.id: row for row in self.table("taxes", wire.Tax).values() if row.active}
+            rules = [
+                wire.typed(wire.TaxRule, element)
+                for element in reading.all_of(self._client, "tax_rules", filters={"id_country": f"[{country}]"})
+            ]
+        except NotLetIn as error:
+            if not (right := lacks_right(error)):
+                raise
+            self._client.note(Odd(code="right_missing", subject="shop", severity="info", facts={"right": right}))
+            return {}
+        found: dict[int, Decimal] = {}
+        for rule in rules:
+            if not rule.id_state and rule.zipcode_from in ("", "0") and rule.id_tax in taxes:
+                found.setdefault(rule.id_tax_rules_group, taxes[rule.id_tax].rate)
+        return found
 
     @cached_property
     def countries(self) -> dict[int, wire.Coded]:

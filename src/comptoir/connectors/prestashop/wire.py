@@ -287,6 +287,52 @@ class StockAvailable(Struct, frozen=True, kw_only=True):
     depends_on_stock: bool = False
 
 
+class Supplier(Struct, frozen=True, kw_only=True):
+    id: int
+    name: str = ""
+    active: bool = True
+
+
+class ProductSupplier(Struct, frozen=True, kw_only=True):
+    id: int
+    id_product: int
+    id_supplier: int
+    id_product_attribute: int = 0
+    id_currency: int = 0
+    product_supplier_reference: str = ""
+    product_supplier_price_te: Decimal = Decimal(0)
+
+
+class BasePrice(Struct, frozen=True, kw_only=True):
+    """The few columns of a product that its price needs."""
+
+    id: int
+    price: Decimal
+    id_tax_rules_group: int = 0
+
+
+class Impact(Struct, frozen=True, kw_only=True):
+    """What a combination adds to the price of its product, or takes off."""
+
+    id: int
+    id_product: int
+    price: Decimal = Decimal(0)
+
+
+class TaxRule(Struct, frozen=True, kw_only=True):
+    id: int
+    id_tax_rules_group: int
+    id_tax: int = 0
+    id_state: int = 0
+    zipcode_from: str = ""
+
+
+class Tax(Struct, frozen=True, kw_only=True):
+    id: int
+    rate: Decimal
+    active: bool = True
+
+
 def parse(body: bytes) -> tuple[Element, str]:
     """The document in `body`, and what stood around it: notices of third-party modules come before the declaration.
 
@@ -329,6 +375,20 @@ def plain(element: Element, only: frozenset[str] | None = None) -> Row:
             row[child.tag] = text
     if "id" not in row and element.get("id"):
         row["id"] = element.get("id")
+    return row
+
+
+def whole(element: Element, *, without: Iterable[str] = ()) -> Row:
+    """An object with every field as it stands, empty ones too, for a PUT that must leave nothing out. Associations stay
+    behind: what is not sent of them is not touched."""
+    row: Row = {}
+    for child in element:
+        if child.tag == "associations" or child.tag in without:
+            continue
+        if len(child) and child[0].tag == "language":
+            row[child.tag] = {int(one.get("id", "0")): one.text or "" for one in child}
+        else:
+            row[child.tag] = child.text or ""
     return row
 
 
@@ -375,7 +435,12 @@ def document(name: str, rows: Iterable[Mapping[str, object]]) -> bytes:
     for row in rows:
         one = SubElement(root, name)
         for key, item in row.items():
-            SubElement(one, key).text = str(item)
+            field = SubElement(one, key)
+            if isinstance(item, Mapping):  # one text per language
+                for language, text in item.items():
+                    SubElement(field, "language", id=str(language)).text = str(text)
+            else:
+                field.text = str(item)
     return b'<?xml version="1.0" encoding="UTF-8"?>' + tostring(root)
 
 

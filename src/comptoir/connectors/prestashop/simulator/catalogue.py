@@ -51,7 +51,13 @@ class Catalogue(Base):
         price: str = "0",
         currency: int = 0,
     ) -> int:
-        """A product-supplier row."""
+        """A product-supplier row. A product with combinations also gets a row of its own with that supplier, which says
+        nothing, as its page in the back office makes one."""
+        if attribute and not self.store.rows(
+            "SELECT id FROM product_suppliers WHERE id_product = ? AND id_supplier = ? AND id_product_attribute = 0",
+            (product, supplier),
+        ):
+            self.store.insert("product_suppliers", id_product=product, id_supplier=supplier)
         return self.store.insert(
             "product_suppliers",
             id_product=product,

@@ -780,6 +780,14 @@ def hub_rights() -> dict[str, set[str]]:
     return rights
 
 
+def pricing_rights() -> dict[str, set[str]]:
+    """Those of a merchant who lets the hub own prices."""
+    rights = hub_rights()
+    for name in ("products", "combinations"):
+        rights[name] |= {"PUT", "PATCH"}
+    return rights
+
+
 def read_rights() -> dict[str, set[str]]:
     """A read-only key."""
     return {name: set(READ) for name in (*RESOURCES, *SPECIAL)}

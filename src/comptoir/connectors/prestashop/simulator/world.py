@@ -107,6 +107,10 @@ def _goods(shop: Shop) -> dict[str, int]:
         ],
     )
     products["CUS-200"] = cushion
+    for place, combination in enumerate(shop.combinations_of(cushion)[:2]):
+        shop.link_supplier(
+            cushion, suppliers[1], attribute=combination, reference=f"LIN-{place}", price="7.50", currency=1
+        )
     # Combinations without a reference of their own, as shops often have them.
     products["SCA-201"] = shop.add_product(
         {1: "Wool scarf", 2: "Écharpe en laine"},
@@ -118,6 +122,8 @@ def _goods(shop: Shop) -> dict[str, int]:
             {"quantity": 5, "options": {"Colour": "Indigo"}},
         ],
     )
+    # Its supplier is named for the product as a whole.
+    shop.link_supplier(products["SCA-201"], suppliers[0], reference="WOOL", price="9.250000", currency=0)
     products["PCK-300"] = shop.add_product(
         {1: "Breakfast gift box", 2: "Coffret petit déjeuner"},
         reference="PCK-300",
