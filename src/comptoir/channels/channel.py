@@ -61,9 +61,11 @@ def secrets_of(connector: Connector, config: Mapping[str, Any]) -> list[str]:
 
 
 @contextmanager
-def played_back(row: Channel, exchanges: Iterable[Exchange]) -> Iterator[tuple[OpenChannel, Playback]]:
-    """Today's client of a channel before the shop as it answered once: nothing leaves this process, and writes are only
-    noted. A channel without credentials has placeholders: no answer depends on them."""
+def played_back(
+    row: Channel, exchanges: Iterable[Exchange], recorder: Callable[[Exchange], None]
+) -> Iterator[tuple[OpenChannel, Playback]]:
+    """Today's client of a channel before the shop as it answered once: nothing leaves this process. `recorder`
+    gets every call. A channel without credentials has placeholders: no answer depends on them."""
     connector = registry.find(row.kind)
     config = config_of(row)
     config |= {field.name: "-" for field in connector.fields if field.required and not config.get(field.name)}
@@ -74,6 +76,7 @@ def played_back(row: Channel, exchanges: Iterable[Exchange]) -> Iterator[tuple[O
         secrets=secrets_of(connector, config),
         limits=Limits(concurrency=1),
         allow_private=True,
+        recorder=recorder,
         simulator=playback,
     )
     try:
@@ -309,3 +312,19 @@ def note_health(channel: int, error: Exception | None, *, at: datetime) -> None:
         " OR health_at < %(at)s::timestamptz - interval '1 minute')",
         {"health": health.value, "text": text, "at": at, "id": channel},
     )
+
+
+def archive(row: Channel, *, actor: Actor, at: datetime) -> None:
+    """End the conversation with a shop: credentials are erased, and its address at the door is no longer known."""
+    row.mode, row.archived_at, row.sealed, row.webhook_token = Mode.TEST, at, b"", ids.token()
+    row.connecting, row.writes_paused = "", False
+    row.save(update_fields=["mode", "archived_at", "sealed", "webhook_token", "connecting", "writes_paused"])
+    record.record("channels.channel.archived", {"channel": row.pk}, actor=actor, at=at, subject=f"channel:{row.pk}")
+
+
+def take_up(row: Channel, tried: Channel, *, step: str, actor: Actor, at: datetime) -> None:
+    """Go on with an archived channel, in test mode, with what was typed in and tried."""
+    row.archived_at, row.config, row.sealed, row.connecting = None, tried.config, tried.sealed, step
+    row.health, row.health_text = Health.UNKNOWN, ""
+    row.save(update_fields=["archived_at", "config", "sealed", "connecting", "health", "health_text"])
+    record.record("channels.channel.taken_up", {"channel": row.pk}, actor=actor, at=at, subject=f"channel:{row.pk}")

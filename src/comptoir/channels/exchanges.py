@@ -53,7 +53,6 @@ class Playback:
         self._answers: dict[Key, deque[Exchange]] = defaultdict(deque)
         for one in exchanges:
             self._answers[key(one.method, one.url, one.body, writes=one.writes)].append(one)
-        self.asked: list[tuple[str, str, bytes]] = []  # every call: method, address, body
         self.missed: list[str] = []  # calls that the run had not made: "GET /api/orders?…"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -65,7 +64,6 @@ class Playback:
         length = environ.get("CONTENT_LENGTH")
         body: bytes = environ["wsgi.input"].read(int(length)) if length else environ["wsgi.input"].read()
         url = self._hide(f"{environ.get('wsgi.url_scheme', 'http')}://{host}{path}{'?' if query else ''}{query}")
-        self.asked.append((method, url, body))
         waiting = self._answers.get(key(method, url, body, writes=False)) or self._answers.get(
             key(method, url, body, writes=True)
         )

@@ -159,7 +159,8 @@ class HttpDoor:
         simulator: Callable[..., Any] | None = None,
         resolve: Callable[[str, int], list[str]] = addresses.public_addresses,
     ) -> None:
-        """`allow_private` None: as the setting says. `recorder` gets every call word for word. `simulator`: a WSGI application that answers in process. `resolve`
+        """`allow_private` None: as the setting says. `recorder` gets every call word for word. `simulator`: a WSGI
+        application that answers in process. `resolve`
         gives the addresses of a host and refuses the ones that are not public."""
         self._may_write = may_write
         self._pace: Pacing = pace or Unpaced()

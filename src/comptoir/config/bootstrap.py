@@ -8,6 +8,7 @@ from typing import Any
 from comptoir import connectors
 from comptoir.alerts import digests
 from comptoir.channels import registry
+from comptoir.engine import flow
 from comptoir.flows import (
     alerts,
     house,
@@ -15,6 +16,7 @@ from comptoir.flows import (
     levels,
     products,
     reactions,
+    replay,
     retention,
     sales,
     shipping,

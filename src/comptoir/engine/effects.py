@@ -66,6 +66,26 @@ def waiting(kind: str, channels: list[int], *, at: datetime) -> set[int]:
     }
 
 
+def drop_all(channel: int, *, at: datetime) -> None:
+    """A channel is archived: what it was to be told is not told."""
+    sql.execute(
+        "UPDATE engine_effect SET state = 'dropped', reason = 'archived', next_at = NULL, called_at = coalesce(called_at, %s)"
+        " WHERE channel_id = %s AND state IN ('wanted', 'called')",
+        [at, channel],
+    )
+
+
+def changed_since(channel: int, kind: str, at: datetime) -> bool:
+    """Whether effects that are open were wanted or called after then: a preview of that moment does not know of them."""
+    return bool(
+        sql.value(
+            "SELECT EXISTS (SELECT FROM engine_effect WHERE channel_id = %s AND kind = %s"
+            " AND state IN ('wanted', 'called') AND greatest(wanted_at, called_at) > %s)",
+            [channel, kind, at],
+        )
+    )
+
+
 def take(run: RunContext, channel: int, kind: str, limit: int) -> list[Taken]:
     """What is to be told now, oldest first."""
     return [

@@ -113,6 +113,15 @@ def close(channel: int | None, subjects: Sequence[str], codes: Sequence[str] | N
     )
 
 
+def close_all(channel: int, *, at: datetime) -> int:
+    """Nothing about this channel is anybody's business any more; how many were open."""
+    return sql.execute(
+        "UPDATE engine_finding SET closed_at = %s WHERE id IN (SELECT id FROM engine_finding WHERE channel_id = %s"
+        " AND closed_at IS NULL ORDER BY code, subject FOR UPDATE)",
+        [at, channel],
+    )
+
+
 def close_by_hand(ids: Collection[int], note: str, *, actor: Actor, at: datetime) -> list[Closed]:
     """A person says that these are dealt with; those that were open. Found again, they are open again."""
     closed = [

@@ -16,7 +16,9 @@ from comptoir.channels.models import Channel
 from comptoir.engine import schedule
 from comptoir.engine.models import Flow, Lane
 from comptoir.engine.schedule import hours, minutes
+from comptoir.events.record import record
 from comptoir.kit import clock
+from comptoir.kit.actor import SYSTEM, Actor
 from comptoir.kit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -179,17 +181,28 @@ def ensure_flows(channel_id: int, kinds: Iterable[str]) -> list[Flow]:
     return list(Flow.objects.filter(channel=channel, kind__in=[row.kind for row in rows]).order_by("id"))
 
 
-def set_schedule(flow_id: int, *, every: int | None, cron: str, timezone: str, at: datetime) -> None:
+def set_schedule(
+    flow_id: int, *, every: int | None, cron: str, timezone: str, at: datetime, actor: Actor = SYSTEM
+) -> None:
     """Give a flow another schedule, or none; raises BadInput where it makes no sense."""
     schedule.check(every, cron, timezone)
+    row = Flow.objects.get(pk=flow_id)
+    before = {"every": row.every, "cron": row.cron, "timezone": row.timezone}
+    after = {"every": every, "cron": cron, "timezone": timezone}
+    if before != after:
+        facts = {"flow": flow_id, "kind": row.kind, "channel": row.channel_id, "before": before, "after": after}
+        record("engine.flow.scheduled", facts, actor=actor, at=at, subject=f"flow:{flow_id}")
     Flow.objects.filter(pk=flow_id).update(
         every=every, cron=cron, timezone=timezone, next_at=_first(every, cron, timezone, at)
     )
 
 
-def switch(flow_id: int, on: bool, *, at: datetime) -> None:
+def switch(flow_id: int, on: bool, *, at: datetime, actor: Actor = SYSTEM) -> None:
     """Turn a flow on or off; turned on, one with an interval is due at once."""
     row = Flow.objects.get(pk=flow_id)
+    if row.enabled != on:
+        facts = {"flow": flow_id, "kind": row.kind, "channel": row.channel_id, "on": on}
+        record("engine.flow.switched", facts, actor=actor, at=at, subject=f"flow:{flow_id}")
     values: dict[str, Any] = {"enabled": on}
     if on:
         values |= {"next_at": _first(row.every, row.cron, row.timezone, at), "waits_until": None, "failures": 0}

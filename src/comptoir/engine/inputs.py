@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from comptoir.channels.channel import OpenChannel
+from comptoir.channels.errors import ChannelError
 from comptoir.channels.exchanges import Exchange
 from comptoir.channels.records import Page
 from comptoir.engine.models import InputKind
@@ -44,6 +45,8 @@ class Made(Struct, frozen=True, kw_only=True):
     kwargs: dict[str, Any] = {}
     result: Any = None
     is_page: bool = False  # one of the pages that a reading gave
+    is_end: bool = False  # the reading had no more
+    problem: str = ""  # code of the fate that it ended with
 
 
 _made = msgspec.msgpack.Decoder(list[Made])
@@ -149,7 +152,7 @@ def plain(record: Any) -> Any:
 
 #: Answers that no replay compares.
 NOT_KEPT = frozenset({"image", "look_around"})
-ABILITIES = ("products", "sales", "stock", "levels", "prices", "tracking", "cancelling")
+ABILITIES = ("products", "sales", "stock", "levels", "prices", "suppliers", "tracking", "cancelling")
 
 
 class _Kept:
@@ -167,31 +170,37 @@ class _Kept:
 
 def _keeping(ability: str, method: str, call: Callable[..., Any], into: Keeper) -> Callable[..., Any]:
     def called(*args: Any, **kwargs: Any) -> Any:
-        number = into.asked()
-
-        def keep(result: Any, *, is_page: bool) -> None:
-            if isinstance(result, Page):  # what was received is kept once, as the answers themselves
-                result = {"items": result.items, "seen": result.seen, "odd": result.odd}
-            into.made(
-                Made(
-                    ability=ability, method=method, call=number, args=list(args), kwargs=kwargs,
-                    result=result, is_page=is_page,
-                )
-            )  # fmt: skip
-
-        result = call(*args, **kwargs)
+        asked = Made(ability=ability, method=method, call=into.asked(), args=list(args), kwargs=kwargs)
+        try:
+            result = call(*args, **kwargs)
+        except ChannelError as error:
+            into.made(msgspec.structs.replace(asked, problem=error.code))
+            raise
         if isinstance(result, Iterator):
-            return _pages(result, keep)
-        keep(result, is_page=False)
+            return _pages(result, asked, into)
+        into.made(msgspec.structs.replace(asked, result=essence(result)))
         return result
 
     return called
 
 
-def _pages(coming: Iterator[Any], keep: Callable[..., None]) -> Iterator[Any]:
-    for page in coming:
-        keep(page, is_page=True)
+def _pages(coming: Iterator[Any], asked: Made, into: Keeper) -> Iterator[Any]:
+    while True:
+        try:
+            page = next(coming)
+        except StopIteration:
+            into.made(msgspec.structs.replace(asked, is_page=True, is_end=True))
+            return
+        except ChannelError as error:
+            into.made(msgspec.structs.replace(asked, is_page=True, problem=error.code))
+            raise
+        into.made(msgspec.structs.replace(asked, is_page=True, result=essence(page)))
         yield page
+
+
+def essence(result: Any) -> Any:
+    """What is compared of an answer; a page's raw answers are what was heard."""
+    return {"items": result.items, "seen": result.seen, "odd": result.odd} if isinstance(result, Page) else result
 
 
 def keeping(channel: OpenChannel, into: Keeper) -> OpenChannel:

@@ -23,9 +23,10 @@ from django.db import connection, transaction
 from comptoir.channels.models import Channel, Mode
 from comptoir.engine import ending, findings, flow, heart, inputs, queue, retry
 from comptoir.engine.errors import Fenced, Stopped
-from comptoir.engine.models import Flow, Lane, Outcome, RunStatus, Severity, Trigger
+from comptoir.engine.models import Flow, Lane, Outcome, Run, RunStatus, Severity, Trigger
+from comptoir.events.record import record
 from comptoir.kit import clock, sql
-from comptoir.kit.actor import Actor, ActorKind
+from comptoir.kit.actor import SYSTEM, Actor, ActorKind
 from comptoir.kit.errors import Conflict
 
 if TYPE_CHECKING:
@@ -457,16 +458,18 @@ MAY_START = """
 """
 
 
-def cancel(run_id: int, *, at: datetime | None = None) -> None:
+def cancel(run_id: int, *, at: datetime | None = None, actor: Actor = SYSTEM) -> None:
     """Stop a run: at once where it waits, at its next step where it is under way. What it did stays."""
     moment = at or clock.now()
-    sql.execute(
+    asked = sql.execute(
         "UPDATE engine_run SET cancel_asked = true,"
         " status = CASE WHEN status = 'queued' THEN 'cancelled' ELSE status END,"
         " finished_at = CASE WHEN status = 'queued' THEN %s ELSE finished_at END"
-        " WHERE id = %s AND status IN ('queued', 'running')",
+        " WHERE id = %s AND status IN ('queued', 'running') AND NOT cancel_asked",
         [moment, run_id],
     )
+    if asked:
+        record("engine.run.cancelled", {"run": run_id}, actor=actor, at=moment, subject=f"run:{run_id}")
 
 
 # Carrying out
@@ -531,7 +534,7 @@ def _claim(run_id: int, worker: str) -> _Claim | None:
         claim = _Claim(*(*row[:8], *map(ending.parsed, row[8:13]), *row[13:]))
         if claim.wanted and not claim.is_preview:
             sql.execute("UPDATE engine_flow SET wanted_at = NULL, wanted_by = '' WHERE id = %s", [claim.flow])
-        if claim.is_preview and claim.attempt > 1 and not claim.cursor and not claim.state:
+        if claim.is_preview and claim.attempt > 1:
             _begin_again(claim.run)
     return claim
 
@@ -539,12 +542,24 @@ def _claim(run_id: int, worker: str) -> _Claim | None:
 def _begin_again(run: int) -> None:
     """A preview without a place to go on from computes everything once more: what its first attempt planned would be
     there twice."""
-    sql.execute("DELETE FROM engine_planrow WHERE run_id = %s", [run])
-    sql.execute(
+    if sql.execute(
         "UPDATE engine_run SET planned = '{}', seen = 0, created = 0, changed = 0, unchanged = 0, skipped = 0, parked = 0,"
-        " failed = 0 WHERE id = %s",
+        " failed = 0 WHERE id = %s AND cursor_after = '{}' AND state - 'as_of' = '{}'",
         [run],
-    )
+    ):
+        sql.execute("DELETE FROM engine_planrow WHERE run_id = %s", [run])
+
+
+def is_stale(run: Run) -> bool:
+    """Whether what a preview said may be another by now: facts changed since, or its flow has run and written."""
+    since = datetime.fromisoformat(run.state["as_of"]) if "as_of" in run.state else run.started_at
+    if since is None:
+        return False
+    changed = flow.find(run.flow.kind).changed_since
+    if changed is not None and changed(run.flow.channel_id, since):
+        return True
+    later = Run.objects.filter(flow=run.flow_id, is_preview=False, pk__gt=run.pk, changed__gt=0)
+    return bool(later.exists())
 
 
 @contextmanager

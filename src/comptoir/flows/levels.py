@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -26,6 +26,7 @@ PREVIEW = 1_000  # offers computed in one step of a preview
 FEWEST_SUSPICIOUS = 10
 MOST_SHARE = Decimal("0.1")  # of a channel's offers that a push may zero, or raise from zero, without an explanation
 LOOK_AGAIN = timedelta(hours=1)
+HELD = "held"  # kind of a planned line that would not be written: it waits for a person
 
 
 def with_levels_to_tell(channels: Sequence[int]) -> set[int]:
@@ -33,6 +34,17 @@ def with_levels_to_tell(channels: Sequence[int]) -> set[int]:
     if queries.has_marks():
         return set(channels)
     return queries.channels_waiting(channels, clock.now())
+
+
+def _changed_since(channel: int, at: datetime) -> bool:
+    """Whether an offer began to wait, or was told, after then. A mark may concern any of them."""
+    return queries.has_marks() or bool(
+        sql.value(
+            "SELECT EXISTS (SELECT FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id"
+            " WHERE p.channel_id = %s AND o.is_waiting AND o.is_active AND o.waiting_since > %s)",
+            [channel, at],
+        )
+    )
 
 
 @flow(
@@ -45,6 +57,8 @@ def with_levels_to_tell(channels: Sequence[int]) -> set[int]:
     linger=2.0,
     writes=True,
     previews=True,
+    changed_since=_changed_since,
+    replays=True,
 )
 def push_stock(run: RunContext, channel: OpenChannel | None) -> None:
     """Tell a channel what it may sell now: waiting offers only, each computed at the moment it is sent."""
@@ -134,7 +148,10 @@ def _to_tell(level: Level) -> LevelToTell:
 
 
 def plan(run: RunContext, channel: int, *, counted: bool = True) -> None:
-    """Keep with this run what a push would write at this moment."""
+    """Keep with this run what a push would write at this moment, and apart from it what would wait for a person."""
+    with run.checkpoint(state={**run.state, "as_of": clock.now().isoformat()}):
+        aside, _total = _suspicious(run, channel)
+    held = set(aside)
     after = 0
     while ids := queries.waiting_ids(channel, after=after, size=PREVIEW, at=run.at):
         after = ids[-1]
@@ -145,10 +162,16 @@ def plan(run: RunContext, channel: int, *, counted: bool = True) -> None:
         differing = [level for level in levels if level.told is None or level.told != level.level]
         with run.checkpoint():
             if counted:
-                run.count(seen=len(levels), changed=len(differing), unchanged=len(levels) - len(differing))
+                waits = sum(level.offer in held for level in differing)
+                run.count(
+                    seen=len(levels),
+                    changed=len(differing) - waits,
+                    parked=waits,
+                    unchanged=len(levels) - len(differing),
+                )
             run.plan(
                 PlanLine(
-                    kind="level",
+                    kind=HELD if level.offer in held else "level",
                     subject=f"offer:{level.offer}",
                     label=f"{names[level.variant]} · {level.listing}",
                     field="level",
@@ -192,18 +215,17 @@ WHERE m.kind <> 'kit' AND CASE
 """
 
 
-def _set_suspicious_aside(run: RunContext, channel: int) -> None:
-    """Levels that would go to zero, or rise from it, although neither the ledger nor a promise says why, wait for a
-    person when they are more than a share of the channel."""
-    subject = f"channel:{channel}"
+def _suspicious(run: RunContext, channel: int) -> tuple[list[int], int]:
+    """The levels that a push would set aside at this moment, and of how many: levels that would go to zero, or rise from
+    it, although neither the ledger nor a promise says why, where they are more than a share of the channel."""
     approved = sql.value("SELECT max(approved_share_until) FROM offers_sellingpoint WHERE channel_id = %s", [channel])
     if approved is not None and approved > run.at:
-        return
+        return [], 0
     suspicious: list[int] = []
     after = 0
     while ids := queries.waiting_ids(channel, after=after, size=PREVIEW, at=run.at):
         if not after and len(ids) < FEWEST_SUSPICIOUS:
-            return
+            return [], 0
         after = ids[-1]
         turned = [level for level in queries.levels(ids) if (level.level == 0) != (level.told == 0)]
         suspicious += [
@@ -213,9 +235,18 @@ def _set_suspicious_aside(run: RunContext, channel: int) -> None:
                 {"offers": [level.offer for level in turned], "levels": [level.level for level in turned]},
             )
         ]
+    total = _active(channel) if len(suspicious) >= FEWEST_SUSPICIOUS else 0
+    if len(suspicious) < FEWEST_SUSPICIOUS or len(suspicious) <= MOST_SHARE * total:
+        return [], total
+    return suspicious, total
+
+
+def _set_suspicious_aside(run: RunContext, channel: int) -> None:
+    """What is suspicious waits for a person."""
+    subject = f"channel:{channel}"
+    suspicious, total = _suspicious(run, channel)
     with run.checkpoint():
-        total = _active(channel) if len(suspicious) >= FEWEST_SUSPICIOUS else 0
-        if len(suspicious) < FEWEST_SUSPICIOUS or len(suspicious) <= MOST_SHARE * total:
+        if not suspicious:
             if not _are_aside(channel, run):
                 run.resolved([subject], codes=("suspicious_levels",))
             return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +31,10 @@ def with_cancellations_to_tell(channels: Sequence[int]) -> set[int]:
     return effects.waiting("cancel", list(channels), at=clock.now())
 
 
+def _changed_since(kind: str, channel: int, at: datetime) -> bool:
+    return effects.changed_since(channel, kind, at)
+
+
 @flow(
     "push_tracking",
     direction=OUT,
@@ -40,6 +45,8 @@ def with_cancellations_to_tell(channels: Sequence[int]) -> set[int]:
     linger=1.0,
     writes=True,
     previews=True,
+    changed_since=partial(_changed_since, "tracking"),
+    replays=True,
 )
 def push_tracking(run: RunContext, channel: OpenChannel | None) -> None:
     """Tell a channel which parcels have left."""
@@ -50,7 +57,8 @@ def push_tracking(run: RunContext, channel: OpenChannel | None) -> None:
             shipment = int(effect.facts["shipment"])
             parcel = parcel_of(shipment)
             if run.is_preview:
-                _plan(run, effect, f"{effect.facts['number']} · {parcel.tracking}", "tracking", parcel.tracking)
+                if not _is_there(run, effect, partial(target.is_confirmed, parcel)):
+                    _plan(run, effect, f"{effect.facts['number']} · {parcel.tracking}", "tracking", parcel.tracking)
             else:
                 effects.tell(
                     run, effect, partial(target.confirm, parcel), partial(target.is_confirmed, parcel),
@@ -67,6 +75,8 @@ def push_tracking(run: RunContext, channel: OpenChannel | None) -> None:
     facts=with_cancellations_to_tell,
     writes=True,
     previews=True,
+    changed_since=partial(_changed_since, "cancel"),
+    replays=True,
 )
 def push_cancellations(run: RunContext, channel: OpenChannel | None) -> None:
     """Tell a channel which orders were cancelled here."""
@@ -76,7 +86,8 @@ def push_cancellations(run: RunContext, channel: OpenChannel | None) -> None:
         with effects.apart(run, effect):
             sale = str(effect.facts["sale"])
             if run.is_preview:
-                _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
+                if not _is_there(run, effect, partial(target.is_cancelled, sale)):
+                    _plan(run, effect, str(effect.facts.get("number", sale)), "status", "cancelled")
             else:
                 effects.tell(
                     run, effect, partial(target.cancel, sale), partial(target.is_cancelled, sale),
@@ -114,6 +125,15 @@ def _each(run: RunContext, channel: int, kind: str) -> Iterator[effects.Taken]:
         for effect in taken:
             seen.add(effect.id)
             yield effect
+
+
+def _is_there(run: RunContext, effect: effects.Taken, ask: Callable[[], bool]) -> bool:
+    """Whether the channel has it already, though its answer was lost: a preview asks as the run would."""
+    if not effect.must_ask or not ask():
+        return False
+    with run.checkpoint():
+        run.count(seen=1, unchanged=1)
+    return True
 
 
 def _plan(run: RunContext, effect: effects.Taken, label: str, field: str, new: str) -> None:
