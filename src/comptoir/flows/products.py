@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
@@ -30,7 +30,7 @@ from comptoir.commerce.catalog.records import (
 from comptoir.engine.flow import IN, flow, minutes
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
-from comptoir.flows import reporting
+from comptoir.flows import matching, reporting
 from comptoir.kit import ids, sql
 from comptoir.offers import actions as offers
 from comptoir.offers import queries as offered
@@ -54,18 +54,26 @@ def wanting_pictures(channels: Sequence[int]) -> set[int]:
     }
 
 
-@flow("pull_products", direction=IN, title=_("New products"), needs=("products",), every=minutes(30))
+@flow("pull_products", direction=IN, title=_("New products"), needs=("products",), every=minutes(30), replays=True)
 def pull_products(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring new and changed products in."""
     assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
-    is_first = True
+    is_first, is_any = True, False
     for page in channel.client.products.changed_since(run.cursor):
         _keep_page(run, channel.row, page, {"cursor": page.cursor}, is_first=is_first)
-        is_first = False
+        is_first, is_any = False, is_any or bool(page.items)
     _second_look(run, channel)
+    matching.follow_up(run, channel.row, is_changed=is_any)
 
 
-@flow("update_products", direction=IN, title=_("All products"), needs=("products",), cron="15 3 * * *")
+@flow(
+    "update_products",
+    direction=IN,
+    title=_("All products"),
+    needs=("products",),
+    cron="15 3 * * *",
+    replays=True,
+)
 def update_products(run: RunContext, channel: OpenChannel | None) -> None:
     """Read every product, since shops do not stamp every change; what is missing from the complete list is retired."""
     assert channel is not None  # noqa: S101
@@ -77,6 +85,7 @@ def update_products(run: RunContext, channel: OpenChannel | None) -> None:
     _second_look(run, channel)
     with run.checkpoint():
         _retire_missing(run, channel.row)
+    matching.follow_up(run, channel.row, is_changed=True)
 
 
 @flow(
@@ -168,9 +177,14 @@ def report_odd(run: RunContext, page: Page[Product]) -> None:
 def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]) -> list[str]:
     """Bring a page of products into the catalogue and link it. Products whose pack has a part that is not here yet come
     back, to be looked at once more when the others are in."""
-    by_id = {product.external_id: product for product in products}
+    if not channel.creates_products or matching.is_kept(channel.pk):
+        matching.keep(run, channel.pk, products, counted=False)
+    allowed = matching.allowed(channel, products)
+    run.count(seen=allowed.left_out, skipped=allowed.left_out)
+    by_id = {product.external_id: product for product in allowed.products}
     prints = {key: ids.fingerprint(msgspec.json.encode(product)) for key, product in by_id.items()}
     known = _known(channel.pk, by_id)
+    known = replace(known, listings={**allowed.matched, **known.listings})
     same = [
         key
         for key in by_id
@@ -186,7 +200,10 @@ def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]
         return []
     lists = _price_lists(channel, changed)
     result = catalog.upsert_products(
-        channel.pk, [_wanted(channel, product, known, lists) for product in changed], at=run.at, actor=run.actor
+        channel.pk,
+        [_wanted(channel, product, known, lists, allowed.own_skus) for product in changed],
+        at=run.at,
+        actor=run.actor,
     )
     return _linked(run, channel, changed, prints, result)
 
@@ -287,7 +304,13 @@ def _worst(product: Outcome, variants: Sequence[Outcome]) -> str:
     return "changed" if {product, *variants} - {Outcome.UNCHANGED} else "unchanged"
 
 
-def _wanted(channel: Channel, product: Product, known: _Known, lists: Mapping[tuple[str, bool], int]) -> ProductWanted:
+def _wanted(
+    channel: Channel,
+    product: Product,
+    known: _Known,
+    lists: Mapping[tuple[str, bool], int],
+    own_skus: Mapping[str, str],
+) -> ProductWanted:
     linked = known.products.get(product.external_id)
     return ProductWanted(
         key=product.external_id,
@@ -300,16 +323,21 @@ def _wanted(channel: Channel, product: Product, known: _Known, lists: Mapping[tu
         names=product.names,
         custom=product.custom,
         images=tuple(ImageWanted(one.ref, one.position) for one in product.images),
-        variants=tuple(_variant(channel, one, known, lists) for one in product.listings),
+        variants=tuple(
+            _variant(channel, one, known, lists, own_skus.get(one.external_id, "")) for one in product.listings
+        ),
     )
 
 
-def _variant(channel: Channel, listing: Listing, known: _Known, lists: Mapping[tuple[str, bool], int]) -> VariantWanted:
+def _variant(
+    channel: Channel, listing: Listing, known: _Known, lists: Mapping[tuple[str, bool], int], own_sku: str
+) -> VariantWanted:
     price = listing.price
+    sku = listing.sku or own_sku
     return VariantWanted(
         key=f"{channel.pk}/{listing.external_id}",
-        sku=listing.sku or f"{channel.code}-{listing.external_id}",
-        is_sku_generated=not listing.sku,
+        sku=sku or f"{channel.code}-{listing.external_id}",
+        is_sku_generated=not sku,
         variant=known.listings.get(listing.external_id),
         barcodes=listing.barcodes,
         options=listing.options,

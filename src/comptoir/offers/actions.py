@@ -378,6 +378,19 @@ def listings_gone(channel: int, listings: Collection[str], *, at: datetime) -> l
     ]
 
 
+def unlink(channel: int, listings: Collection[str]) -> None:
+    """These listings are nothing of ours any more: no link, no offer, nothing is told there."""
+    sql.execute(
+        "DELETE FROM offers_offer WHERE listing = ANY(%s) AND point_id IN"
+        " (SELECT id FROM offers_sellingpoint WHERE channel_id = %s)",
+        [sorted(listings), channel],
+    )
+    sql.execute(
+        "DELETE FROM offers_link WHERE channel_id = %s AND kind = 'listing' AND external_id = ANY(%s)",
+        [channel, sorted(listings)],
+    )
+
+
 # -- selling points and mappings ---------------------------------------------------------------------------------------
 
 
@@ -398,6 +411,12 @@ def ensure_points(
 
 def set_sources(point: int, warehouses: Sequence[int], *, at: datetime) -> None:
     """Say which warehouses a point sells from, in which order. Every offer there waits."""
+    place_sources(point, warehouses)
+    sql.execute(_TOUCH.format(which="o.point_id = %(point)s", told="o.told"), {"point": point, "at": at})
+
+
+def place_sources(point: int, warehouses: Sequence[int]) -> None:
+    """The rows of `set_sources`, without anything that follows from them."""
     sql.execute(
         "DELETE FROM offers_pointwarehouse WHERE point_id = %s AND NOT warehouse_id = ANY(%s)",
         [point, list(warehouses)],
@@ -408,13 +427,23 @@ def set_sources(point: int, warehouses: Sequence[int], *, at: datetime) -> None:
         " ON CONFLICT (point_id, warehouse_id) DO UPDATE SET position = excluded.position",
         [point, list(warehouses)],
     )
-    sql.execute(_TOUCH.format(which="o.point_id = %(point)s", told="o.told"), {"point": point, "at": at})
 
 
 def set_limits(
     point: int, *, buffer: Decimal, minimum: Decimal, maximum: Decimal | None, at: datetime, actor: Actor
 ) -> None:
     """Change a point's buffer, minimum and maximum. Every offer there waits."""
+    place_limits(point, buffer=buffer, minimum=minimum, maximum=maximum)
+    sql.execute(_TOUCH.format(which="o.point_id = %(point)s", told="o.told"), {"point": point, "at": at})
+    record.record(
+        "offers.limits.changed",
+        {"point": point, "buffer": str(buffer), "minimum": str(minimum), "maximum": str(maximum)},
+        actor=actor, at=at, subject=f"point:{point}",
+    )  # fmt: skip
+
+
+def place_limits(point: int, *, buffer: Decimal, minimum: Decimal, maximum: Decimal | None) -> None:
+    """The row of `set_limits`, without anything that follows from it."""
     if buffer < 0 or minimum < 0 or (maximum is not None and maximum < minimum):
         raise BadInput(
             "these limits do not fit", place="buffer, minimum, maximum", value=f"{buffer}, {minimum}, {maximum}",
@@ -424,12 +453,6 @@ def set_limits(
         "UPDATE offers_sellingpoint SET buffer = %s, minimum = %s, maximum = %s WHERE id = %s",
         [buffer, minimum, maximum, point],
     )
-    sql.execute(_TOUCH.format(which="o.point_id = %(point)s", told="o.told"), {"point": point, "at": at})
-    record.record(
-        "offers.limits.changed",
-        {"point": point, "buffer": str(buffer), "minimum": str(minimum), "maximum": str(maximum)},
-        actor=actor, at=at, subject=f"point:{point}",
-    )  # fmt: skip
 
 
 def see(

@@ -40,8 +40,16 @@ def gather(channel: int, sales: Sequence[Sale]) -> Known:
             row[0]
             for row in sql.rows(
                 "SELECT substr(subject, 9) FROM engine_finding WHERE channel_id = %s AND code = 'duplicate_sku'"
-                " AND closed_at IS NULL AND subject = ANY(%s)",
-                [channel, [f"listing:{listing}" for listing in listings if listing not in by_listing]],
+                " AND closed_at IS NULL AND subject = ANY(%s)"
+                # What a person set apart is nothing of ours, whatever its SKU.
+                " UNION ALL SELECT external_id FROM offers_listed WHERE channel_id = %s AND decided = 'apart'"
+                " AND external_id = ANY(%s)",
+                [
+                    channel,
+                    [f"listing:{listing}" for listing in listings if listing not in by_listing],
+                    channel,
+                    listings,
+                ],
             )
         },
         hollow={

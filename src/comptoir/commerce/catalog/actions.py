@@ -100,6 +100,7 @@ def edit_variant(
     before = {name: getattr(row, name) for name in (*EDITABLE, "sku")}
     if sku is not None:
         row.sku = _free_sku(sku, variant)
+        row.is_sku_generated = row.is_sku_generated and row.sku == before["sku"]
     _set_fields(row, fields)
     changed = sorted(name for name, value in before.items() if getattr(row, name) != value)
     if barcodes is not None and _set_barcodes(row, barcodes):
