@@ -336,6 +336,45 @@ def test_going_live_asks_for_the_name_of_the_channel(house: World, owner: Client
     assert house.channel.mode == "production"
 
 
+def test_a_live_channel_changes_through_a_difference(house: World, owner: Client) -> None:
+    point = house.channel.points.get()
+    given = {"warehouse": [str(source.warehouse_id) for source in point.sources.all()], "buffer": "2"}
+    page = owner.post(f"/channels/shop/settings/point/{point.pk}", given).content.decode()
+    assert "Change it, and tell" in page
+    point.refresh_from_db()
+    assert point.buffer == 0
+    owner.post(f"/channels/shop/settings/point/{point.pk}", {**given, "seen": "yes"})
+    point.refresh_from_db()
+    assert point.buffer == 2
+    assert owner.post(f"/channels/shop/settings/point/{point.pk}", {**given, "buffer": "-2"}).status_code == 302
+    point.refresh_from_db()
+    assert point.buffer == 2
+
+    row = StagedSale.objects.filter(channel=house.channel, order=None, state="retry").earliest("id")
+    wish = {"kind": "status", "external_id": row.external_status, "ours": "hold"}
+    page = owner.post("/channels/shop/mappings/map", wish).content.decode()
+    assert "Map it so" in page
+    row.refresh_from_db()
+    assert row.state == "retry"
+    owner.post("/channels/shop/mappings/map", {**wish, "seen": "yes"})
+    row.refresh_from_db()
+    assert row.state in ("ready", "accepted")
+
+
+def test_a_channel_is_archived_by_its_name(house: World, owner: Client) -> None:
+    assert "Archive this channel" in owner.get("/channels/shop/settings/").content.decode()
+    owner.post("/channels/shop/settings/archive", {"name": "shop"})
+    house.channel.refresh_from_db()
+    assert house.channel.archived_at is None
+    owner.post("/channels/shop/settings/archive", {"name": house.channel.name})
+    house.channel.refresh_from_db()
+    assert house.channel.archived_at is not None
+    assert house.channel.name in owner.get("/channels/").content.decode()
+    for tab in ("", "flows/", "offers/", "mappings/", "preview/", "settings/"):
+        assert owner.get(f"/channels/shop/{tab}").status_code == 200
+    assert owner.get("/channels/shop/live/").status_code == 302
+
+
 def test_a_change_at_the_channel_shows_both_versions_and_theirs_can_be_taken(house: World, owner: Client) -> None:
     promise = Reservation.objects.filter(quantity__gte=2).earliest("id")
     order = Order.objects.get(pk=promise.order)

@@ -17,12 +17,13 @@ from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.channels.records import Named, Surroundings, to_json
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.orders import takeover
-from comptoir.engine import findings, flow
+from comptoir.engine import effects, findings, flow, runs
 from comptoir.engine.models import Run, RunStatus, Severity
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, Conflict
 from comptoir.offers import actions as offers
+from comptoir.staging import actions as staging
 
 
 def kinds_for(row: Channel) -> list[str]:
@@ -69,15 +70,43 @@ def known(row: Channel, seen: Surroundings) -> Channel | None:
     return rows.first()
 
 
+def _archived(row: Channel, seen: Surroundings) -> Channel | None:
+    """The archived channel that this shop was, the latest if there are several."""
+    rows = Channel.objects.filter(kind=row.kind, external_identity=_identity(row, seen), archived_at__isnull=False)
+    return rows.order_by("-archived_at").first()
+
+
+def _set_aside_again(row: Channel, *, actor: Actor, at: datetime) -> None:
+    """Sales that waited when the channel came to rest are examined again: their units count from now on."""
+    waiting = sql.rows(
+        "SELECT id FROM staging_stagedsale WHERE channel_id = %s AND \"order\" IS NULL AND state IN ('ready', 'retry',"
+        " 'repair') ORDER BY id",
+        [row.pk],
+    )
+    examined = staging.recheck(row, staged=[one[0] for one in waiting], actor=actor, at=at)
+    findings.report(
+        [
+            findings.Report(row.pk, one.code, one.subject, Severity(one.severity), one.facts)
+            for one in examined.findings
+        ],
+        at=at,
+    )
+
+
 _CONNECTING = 7_240_011  # one at a time: two tabs that connect the same shop make one channel
 
 
 def keep(tried: Channel, seen: Surroundings, *, step: str, actor: Actor, at: datetime) -> Channel:
     """Store a channel that was tried and answered, with what was found there, at `step` of the wizard. It has no flows
-    until `begin`. A shop that is a channel already is given back as it is."""
+    until `begin`. A shop that is a channel already is given back as it is; one that was archived is taken up again."""
     sql.value("SELECT pg_advisory_xact_lock(%s)::text", [_CONNECTING])
     if (there := known(tried, seen)) is not None:
         return there
+    if (rests := _archived(tried, seen)) is not None:
+        channels.take_up(rests, tried, step=step, actor=actor, at=at)
+        note_seen(rests, seen, actor=actor, at=at)
+        _set_aside_again(rests, actor=actor, at=at)
+        return rests
     tried.name = tried.name or seen.name[:80] or registry.find(tried.kind).title
     tried.code, tried.connecting = _free_code(tried.name, tried.kind), step
     channels.keep(tried, actor=actor, at=at)
@@ -247,3 +276,18 @@ def back_to_test(row: Channel, *, actor: Actor, at: datetime) -> None:
     channels.set_mode(row, Mode.TEST, actor=actor, at=at)
     takeover.forget(row.pk)
     offers.tell_again(row.pk, at=at, actor=actor)
+
+
+def archive(row: Channel, *, actor: Actor, at: datetime) -> None:
+    """Let a channel rest: nothing is read or written there any more, its credentials are gone, and what it brought (orders,
+    links, movements) stays. Orders that are open stay open; the shop hears no more of them."""
+    if row.archived_at is not None:
+        return
+    channels.archive(row, actor=actor, at=at)
+    takeover.forget(row.pk)
+    for run in Run.objects.filter(flow__channel=row, status__in=[RunStatus.QUEUED, RunStatus.RUNNING]):
+        runs.cancel(run.pk, at=at)
+    staging.let_go(row, actor=actor, at=at)
+    effects.drop_all(row.pk, at=at)
+    offers.tell_again(row.pk, at=at, actor=actor)
+    findings.close_all(row.pk, at=at)

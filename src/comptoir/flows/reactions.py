@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from comptoir.channels import registry
 from comptoir.channels.models import Channel
 from comptoir.commerce.catalog import events as catalog
@@ -126,11 +129,8 @@ def want_tracking(happened: Happened) -> None:
     channel = facts.get("channel")
     if channel is None or not facts["is_ours"] or not _can(channel, "tracking"):
         return
-    effects.want(
-        channel, "tracking", f"shipment:{facts['shipment']}", f"order:{facts['order']}",
-        {"shipment": facts["shipment"], "number": facts["number"]}, at=happened.at,
-    )  # fmt: skip
-    start_after_commit("push_tracking", [channel])
+    about = {"shipment": facts["shipment"], "number": facts["number"]}
+    _promise(channel, "tracking", f"shipment:{facts['shipment']}", about, happened)
 
 
 def want_new_tracking(happened: Happened) -> None:
@@ -139,11 +139,8 @@ def want_new_tracking(happened: Happened) -> None:
     channel = facts.get("channel")
     if channel is None or not facts["is_ours"] or not _can(channel, "tracking"):
         return
-    effects.want(
-        channel, "tracking", f"shipment:{facts['shipment']}:{facts['change']}", f"order:{facts['order']}",
-        {"shipment": facts["shipment"], "number": facts["number"]}, at=happened.at,
-    )  # fmt: skip
-    start_after_commit("push_tracking", [channel])
+    about = {"shipment": facts["shipment"], "number": facts["number"]}
+    _promise(channel, "tracking", f"shipment:{facts['shipment']}:{facts['change']}", about, happened)
 
 
 def want_cancellation(happened: Happened) -> None:
@@ -159,8 +156,19 @@ def want_cancellation(happened: Happened) -> None:
             at=happened.at,
         )
         return
-    effects.want(channel, "cancel", f"order:{facts['order']}", f"order:{facts['order']}", about, at=happened.at)
-    start_after_commit("push_cancellations", [channel])
+    _promise(channel, "cancel", f"order:{facts['order']}", about, happened)
+
+
+TELLS = {"tracking": "push_tracking", "cancel": "push_cancellations"}
+
+
+def _promise(channel: int, kind: str, key: str, about: Mapping[str, Any], happened: Happened) -> None:
+    """A channel is to be told of something about an order; an archived one is not, and the journal says so."""
+    effects.want(channel, kind, key, f"order:{happened.facts['order']}", about, at=happened.at)
+    if Channel.objects.filter(pk=channel, archived_at__isnull=False).exists():
+        effects.drop_all(channel, at=happened.at)
+    else:
+        start_after_commit(TELLS[kind], [channel])
 
 
 def ask_for_line(happened: Happened) -> None:

@@ -5,7 +5,7 @@ transaction; what somebody should read comes back as data, for the run to report
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from django.db import transaction
 
 from comptoir.channels.models import Channel, HoldScope
 from comptoir.channels.records import LineKind, Sale, SaleState, sale_from_json, sale_from_text, to_text
@@ -25,7 +26,7 @@ from comptoir.kit import ids, sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, Conflict
 from comptoir.offers import actions as offers
-from comptoir.staging import matching
+from comptoir.staging import erased, matching
 from comptoir.staging.checks import Examined, examine
 from comptoir.staging.checks import match as match_line
 from comptoir.staging.models import StagedSale, State
@@ -119,6 +120,10 @@ def stage(
     # Of two flows that see the same new sale at once, the second must find the row of the first.
     sql.value("SELECT pg_advisory_xact_lock(%s::int, %s::int)::text", [PAGES, channel.pk])
     known_rows = {row[1]: _row(row) for row in sql.rows(_EXISTING, [channel.pk, sorted(by_id)])}
+    gone = {key for key, row in known_rows.items() if erased.is_erased(row.repairs)}
+    if gone:  # the shop still knows who bought; we were asked to forget it
+        by_id |= {key: erased.without_buyer(by_id[key]) for key in gone}
+        raw = {key: answer for key, answer in raw.items() if key not in gone}
     prints = {key: ids.fingerprint(msgspec.json.encode(sale)) for key, sale in by_id.items()}
     touched = [
         sale
@@ -598,6 +603,41 @@ def map_status(channel: Channel, status: str, rule: str, *, actor: Actor, at: da
     return recheck(channel, staged=waiting, actor=actor, at=at)
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Waiting sales that would go from one state to another."""
+
+    before: str
+    after: str
+    sales: int
+
+
+def status_if(channel: Channel, status: str, rule: str, *, actor: Actor, at: datetime) -> list[Moved]:
+    """What `map_status` would do to the sales that wait with this status. Refuses what it refuses; nothing stays."""
+    states = (
+        "SELECT id, state FROM staging_stagedsale"
+        ' WHERE channel_id = %s AND external_status = %s AND "order" IS NULL ORDER BY id FOR UPDATE'
+    )
+    with transaction.atomic():
+        before: dict[int, str] = dict(sql.rows(states, [channel.pk, status]))
+        map_status(channel, status, rule, actor=actor, at=at)
+        after: dict[int, str] = dict(sql.rows(states, [channel.pk, status]))
+        transaction.set_rollback(True)
+    moves = Counter((state, after[one]) for one, state in before.items())
+    return [Moved(*move, sales) for move, sales in sorted(moves.items()) if move[0] != move[1]]
+
+
+def let_go(channel: Channel, *, actor: Actor, at: datetime) -> None:
+    """Nobody follows this channel's sales any more: those that wait set no units aside."""
+    waiting = sql.rows(
+        "SELECT external_id FROM staging_stagedsale WHERE channel_id = %s AND \"order\" IS NULL"
+        " AND state IN ('ready', 'retry', 'repair') ORDER BY id FOR UPDATE",
+        [channel.pk],
+    )
+    if waiting:
+        inventory.release_holds([source(channel.pk, row[0]) for row in waiting], at=at, actor=actor)
+
+
 def accept_total(staged: int, *, actor: Actor, at: datetime) -> Staged:
     """A person takes the channel's total as it is: what lines leave open becomes a counted rounding line. Another total
     later is asked about again."""
@@ -611,6 +651,6 @@ def accept_total(staged: int, *, actor: Actor, at: datetime) -> Staged:
 
 
 __all__ = [
-    "Found", "Staged", "accept_total", "approve", "due", "looked", "map_carrier", "map_line", "map_status",
-    "match_line", "recheck", "reject", "source", "stage", "tell_physical",
+    "Found", "Moved", "Staged", "accept_total", "approve", "due", "let_go", "looked", "map_carrier", "map_line", "map_status",
+    "match_line", "recheck", "reject", "source", "stage", "status_if", "tell_physical",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Lower
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
@@ -26,6 +26,8 @@ from comptoir.channels.records import Surroundings
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.catalog.records import Found
 from comptoir.commerce.inventory.models import Level, Warehouse
+from comptoir.commerce.orders.models import Order
+from comptoir.commerce.orders.status import OPEN
 from comptoir.engine import findings as findings_
 from comptoir.engine import flow as flows_
 from comptoir.engine import runs, schedule
@@ -35,6 +37,7 @@ from comptoir.kit import clock
 from comptoir.kit.errors import BadInput, ComptoirError
 from comptoir.offers import actions as offers_
 from comptoir.offers import queries as offer_queries
+from comptoir.offers import trying
 from comptoir.offers.models import Mapping, Offer, PointWarehouse, SellingPoint
 from comptoir.staging import actions as staging_
 from comptoir.staging.models import StagedSale
@@ -90,22 +93,25 @@ def standings() -> list[Standing]:
 @require_GET
 @needs(Right.SEE_CHANNELS)
 def channels(request: PersonRequest) -> HttpResponse:
-    """All of them, one row each."""
-    return render(request, "channels/list.html", {"standings": standings()})
+    """All of them, one row each; archived ones by name."""
+    archived = Channel.objects.filter(archived_at__isnull=False).order_by("name", "id")
+    return render(request, "channels/list.html", {"standings": standings(), "archived": archived})
 
 
 def _find(code: str) -> Channel:
     return get_object_or_404(Channel, code=code)
 
 
-def _page(request: PersonRequest, it: Channel, tab: str, context: dict[str, Any]) -> HttpResponse:
+def _page(
+    request: PersonRequest, it: Channel, tab: str, context: dict[str, Any], *, template: str = ""
+) -> HttpResponse:
     names = HUB_TABS if it.kind == HUB else tuple(TABS)
     tabs = [(reverse(name, args=[it.code]), TABS[name], name == tab) for name in names]
     rights = {
         "may_run": allows(request.user, Right.RUN_FLOWS),
         "may_change": allows(request.user, Right.CHANGE_CHANNELS),
     }
-    template = f"channels/{tab.removeprefix('channel_') if tab != 'channel' else 'overview'}.html"
+    template = template or f"channels/{tab.removeprefix('channel_') if tab != 'channel' else 'overview'}.html"
     return render(request, template, {"channel": it, "is_hub": it.kind == HUB, "tabs": tabs, **rights, **context})
 
 
@@ -201,7 +207,7 @@ def switch_flow(request: PersonRequest, pk: int) -> HttpResponse:
     """On or off."""
     row = get_object_or_404(Flow.objects.select_related("channel"), pk=pk)
     with answers.attempt(request):
-        flows_.switch(row.pk, request.POST.get("on") == "yes", at=clock.now())
+        flows_.switch(row.pk, request.POST.get("on") == "yes", at=clock.now(), actor=answers.actor(request.user))
     return redirect("channel_flows", row.channel.code)
 
 
@@ -214,7 +220,9 @@ def schedule_flow(request: PersonRequest, pk: int) -> HttpResponse:
         every, cron = request.POST.get("minutes", "").strip(), request.POST.get("cron", "").strip()
         seconds = int(parse_quantity(every, gettext("minutes")) * 60) if every else None
         zone = request.POST.get("timezone", "").strip() or row.timezone
-        flows_.set_schedule(row.pk, every=seconds, cron=cron, timezone=zone, at=clock.now())
+        flows_.set_schedule(
+            row.pk, every=seconds, cron=cron, timezone=zone, at=clock.now(), actor=answers.actor(request.user)
+        )
     return redirect("channel_flows", row.channel.code)
 
 
@@ -414,8 +422,15 @@ def map_to(request: PersonRequest, code: str) -> HttpResponse:
     """Say what one of the channel's things is here."""
     it = _find(code)
     given, at, who = request.POST, clock.now(), answers.actor(request.user)
+    external, ours = given.get("external_id", ""), given.get("ours", "").strip()
+    if it.mode == Mode.PRODUCTION and given.get("kind") == "status" and given.get("seen") != "yes":
+        moved: list[staging_.Moved] = []
+        with answers.attempt(request):
+            moved = staging_.status_if(it, external, ours, actor=who, at=at)
+        if moved:
+            context = {"moved": moved, "given": _given_again(given)}
+            return _page(request, it, "channel_mappings", context, template="channels/difference_staged.html")
     with answers.attempt(request, gettext("Remembered.")):
-        external, ours = given.get("external_id", ""), given.get("ours", "").strip()
         match given.get("kind"):
             case "status":
                 staging_page.tell(it.pk, staging_.map_status(it, external, ours, actor=who, at=at), at)
@@ -497,6 +512,7 @@ def channel_settings(request: PersonRequest, code: str) -> HttpResponse:
         "points": _points(it),
         "warehouses": list(Warehouse.objects.filter(is_active=True).order_by("position", "id")),
         "config": sorted(it.config.items()),
+        "open_orders": Order.objects.filter(channel=it.pk, status__in=OPEN).count() if it.kind != HUB else 0,
     }
     return _page(request, it, "channel_settings", context)
 
@@ -509,6 +525,20 @@ def back_to_test(request: PersonRequest, code: str) -> HttpResponse:
     with answers.attempt(request, gettext("Back to test: nothing is written any more.")):
         connecting.back_to_test(it, actor=answers.actor(request.user), at=clock.now())
     return redirect("channel_settings", code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def archive(request: PersonRequest, code: str) -> HttpResponse:
+    """Let it rest: credentials are erased, everything that it brought stays. Its name is typed."""
+    it = _find(code)
+    if it.kind == HUB:
+        raise Http404
+    with answers.attempt(request, gettext("Archived. Connect the shop again to go on with it.")):
+        if request.POST.get("name", "").strip() != it.name:
+            raise BadInput(gettext("the name does not match"), place=gettext("name"), cure=it.name)
+        connecting.archive(it, actor=answers.actor(request.user), at=clock.now())
+    return redirect("channel", code)
 
 
 @require_POST
@@ -561,21 +591,39 @@ def choose(request: PersonRequest, code: str) -> HttpResponse:
 @require_POST
 @needs(Right.CHANGE_CHANNELS)
 def set_point(request: PersonRequest, code: str, pk: int) -> HttpResponse:
-    """Where a selling point sells from, and its limits; every level there is told anew where it changes."""
+    """Where a selling point sells from, and its limits. Of a live channel the difference is shown first."""
     it = _find(code)
     point = get_object_or_404(SellingPoint, pk=pk, channel=it)
-    given, at, who = request.POST, clock.now(), answers.actor(request.user)
-    with answers.attempt(request, gettext("Saved. Levels that change wait to be told.")):
-        known = set(Warehouse.objects.values_list("pk", flat=True))
-        wanted = [int(w) for w in given.getlist("warehouse") if w.isdigit() and int(w) in known]
-        maximum = given.get("maximum", "").strip()
-        offers_.set_sources(point.pk, wanted, at=at)
-        offers_.set_limits(
-            point.pk,
-            buffer=parse_quantity(given.get("buffer", "") or "0", gettext("buffer")),
-            minimum=parse_quantity(given.get("minimum", "") or "0", gettext("minimum")),
-            maximum=parse_quantity(maximum, gettext("maximum")) if maximum else None,
-            at=at,
-            actor=who,
-        )
-    return redirect("channel_settings", code)
+    at, who = clock.now(), answers.actor(request.user)
+    difference = None
+    with answers.attempt(request):
+        warehouses, limits = _point_settings(request.POST)
+        if it.mode == Mode.PRODUCTION and request.POST.get("seen") != "yes":
+            difference = trying.levels_if(point.pk, warehouses=warehouses, **limits)
+        if difference is None or not difference.changed:
+            offers_.set_sources(point.pk, warehouses, at=at)
+            offers_.set_limits(point.pk, **limits, at=at, actor=who)
+            runs.start_after_commit("push_stock", [it.pk])
+            answers.say(request, gettext("Saved. Levels that change wait to be told."))
+    if difference is None or not difference.changed:
+        return redirect("channel_settings", code)
+    context = {"point": point, "difference": difference, "given": _given_again(request.POST)}
+    return _page(request, it, "channel_settings", context, template="channels/difference.html")
+
+
+def _point_settings(given: QueryDict) -> tuple[list[int], dict[str, Any]]:
+    """Warehouses and limits as a form of a selling point has them."""
+    known = set(Warehouse.objects.values_list("pk", flat=True))
+    maximum = given.get("maximum", "").strip()
+    limits = {
+        "buffer": parse_quantity(given.get("buffer", "") or "0", gettext("buffer")),
+        "minimum": parse_quantity(given.get("minimum", "") or "0", gettext("minimum")),
+        "maximum": parse_quantity(maximum, gettext("maximum")) if maximum else None,
+    }
+    return [int(text) for text in given.getlist("warehouse") if text.isdigit() and int(text) in known], limits
+
+
+def _given_again(given: QueryDict) -> list[tuple[str, str]]:
+    """What a form had, for the one that says yes to it."""
+    left_out = {"csrfmiddlewaretoken", "seen"}
+    return [(name, text) for name, texts in given.lists() if name not in left_out for text in texts]
