@@ -69,7 +69,7 @@ def waiting(kind: str, channels: list[int], *, at: datetime) -> set[int]:
 def drop_all(channel: int, *, at: datetime) -> None:
     """A channel is archived: what it was to be told is not told."""
     sql.execute(
-        "UPDATE engine_effect SET state = 'dropped', reason = 'archived', next_at = NULL, called_at = coalesce(called_at, %s)"
+        "UPDATE engine_effect SET state = 'dropped', reason = 'archived', next_at = NULL, finished_at = %s"
         " WHERE channel_id = %s AND state IN ('wanted', 'called')",
         [at, channel],
     )
