@@ -12,7 +12,7 @@ from comptoir.accounts.models import Role, User
 from comptoir.accounts.rights import ROLES, Right, right_of
 from comptoir.web.urls import urlpatterns
 
-OPEN = {"healthz", "readyz", "image", "welcome"}
+OPEN = {"healthz", "readyz", "image", "welcome", "join"}
 ARGUMENTS = {
     "kind": "none",
     "number": "none",

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Q, QuerySet
 
+from comptoir.accounts import sessions
 from comptoir.accounts.errors import OwnerExists, TooManyTokens
-from comptoir.accounts.models import Role, Token, User, Welcome
+from comptoir.accounts.models import Role, Token, TokenUse, User, Welcome
 from comptoir.accounts.rights import Scope
 from comptoir.events.record import record
 from comptoir.kit import ids, sql
@@ -52,34 +53,64 @@ def is_expected(secret: str, *, at: datetime) -> bool:
     return is_known and not User.objects.filter(role=Role.OWNER).exists()
 
 
-def make_person(email: str, password: str, *, role: Role, actor: Actor, at: datetime, name: str = "") -> User:
-    """Somebody who may sign in; refuses a weak password and an address that is taken."""
+def make_person(email: str, password: str | None, *, role: Role, actor: Actor, at: datetime, name: str = "") -> User:
+    """Somebody who may sign in; refuses a weak password and an address that is taken. None: by single sign-on alone."""
     email = email.strip().lower()
     try:
         validate_email(email)
     except ValidationError as error:
         raise BadInput("this is no e-mail address", place="email", value=email, cure="name@example.com") from error
-    try:
-        validate_password(password, User(email=email, name=name))
-    except ValidationError as error:
-        raise BadInput(" ".join(error.messages), place="password", value="…", cure="choose a longer one") from error
+    if password is not None:
+        _check_password(password, User(email=email, name=name))
     if User.objects.filter(email=email).exists():
         raise BadInput("somebody signs in with this address already", place="email", value=email, cure="choose another")
     user = User.objects.create_user(email, password, role=role, name=name)
-    record("accounts.person.made", {"person": user.pk, "role": role.value}, actor=actor, at=at)
+    facts = {"person": user.pk, "email": email, "role": role.value}
+    record("accounts.person.made", facts, actor=actor, at=at, subject=f"person:{user.pk}")
     return user
 
 
+def _check_password(password: str, user: User) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise BadInput(" ".join(error.messages), place="password", value="…", cure="choose a longer one") from error
+
+
+def rename(user: User, name: str, *, actor: Actor, at: datetime) -> None:
+    """What the pages and the histories call somebody from now on."""
+    before, name = user.name, " ".join(name.split())[:120]
+    if before == name:
+        return
+    User.objects.filter(pk=user.pk).update(name=name)
+    user.name = name
+    facts = {"person": user.pk, "before": before, "after": name}
+    record("accounts.person.renamed", facts, actor=actor, at=at, subject=f"person:{user.pk}")
+
+
+def change_password(user: User, password: str, *, actor: Actor, at: datetime) -> None:
+    """Another password; every session of theirs ends, but the one that is told so afterwards."""
+    _check_password(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    facts = {"person": user.pk}
+    record("accounts.person.password_changed", facts, actor=actor, at=at, subject=f"person:{user.pk}")
+
+
 def change_role(user: User, role: Role, *, is_active: bool, actor: Actor, at: datetime) -> None:
-    """Give somebody another role, or shut the door; the last owner stays one."""
+    """Give somebody another role, or shut the door: their sessions end at once. The last owner stays one."""
     sql.execute(f"LOCK TABLE {User._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
     others = User.objects.filter(role=Role.OWNER, is_active=True).exclude(pk=user.pk)
     if (role != Role.OWNER or not is_active) and not others.exists():
         raise BadInput("a hub needs an owner", place="role", value=role.value, cure="make somebody else owner first")
+    known = User.objects.values("role", "is_active").get(pk=user.pk)
+    facts = {"person": user.pk, "role": role.value, "is_active": is_active, "before": known}
+    if known == {"role": role.value, "is_active": is_active}:
+        return
     user.role, user.is_active = role, is_active
     user.save(update_fields=["role", "is_active"])
-    facts = {"person": user.pk, "role": role.value, "is_active": is_active}
-    record("accounts.person.changed", facts, actor=actor, at=at)
+    record("accounts.person.changed", facts, actor=actor, at=at, subject=f"person:{user.pk}")
+    sessions.end_all(user, actor=actor, at=at)
 
 
 def make_token(
@@ -114,25 +145,33 @@ def make_token(
         name=name, sha256=_hash(secret), hint=secret[-4:], scopes=sorted(set(scopes)), made_by=made_by, made_at=at,
         expires_at=expires_at,
     )  # fmt: skip
-    record("accounts.token.made", {"token": token.pk, "scopes": token.scopes}, actor=actor, at=at)
+    facts = {"token": token.pk, "name": name, "scopes": token.scopes}
+    record("accounts.token.made", facts, actor=actor, at=at, subject=f"token:{token.pk}")
     return token, secret
 
 
-def check_token(secret: str, *, at: datetime) -> Token | None:
-    """The live token with this secret. Found by its hash, so that comparing tells nothing about the secret."""
+def check_token(secret: str, *, at: datetime, program: str = "") -> Token | None:
+    """The live token with this secret. Found by its hash, so that comparing tells nothing about the secret. Its use is noted
+    with the `program` that shows it, as that names itself."""
     token = live(at).filter(sha256=_hash(secret)).first()
     if token is None:
         return None
     if token.last_used_at is None or token.last_used_at <= at - NOTE_USE_EVERY:
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=at - NOTE_USE_EVERY)
         Token.objects.filter(stale, pk=token.pk).update(last_used_at=at)
+        sql.execute(
+            f"INSERT INTO {TokenUse._meta.db_table} (token_id, program, last_at) VALUES (%s, %s, %s)"
+            " ON CONFLICT (token_id, program) DO UPDATE SET last_at = excluded.last_at",
+            [token.pk, "".join(filter(str.isprintable, program))[:120], at],
+        )
     return token
 
 
 def revoke(token: Token, *, actor: Actor, at: datetime) -> None:
     """End a token at once; doing it twice changes nothing."""
     if Token.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=at):
-        record("accounts.token.revoked", {"token": token.pk}, actor=actor, at=at)
+        facts = {"token": token.pk, "name": token.name}
+        record("accounts.token.revoked", facts, actor=actor, at=at, subject=f"token:{token.pk}")
 
 
 def live(at: datetime) -> QuerySet[Token]:

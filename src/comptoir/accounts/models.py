@@ -50,6 +50,7 @@ class User(AbstractBaseUser):
     theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.AUTO)
     is_active = models.BooleanField(default=True)
     made_at = models.DateTimeField(db_default=Now())
+    sign_outs = models.PositiveIntegerField(default=0, db_default=0)  # raised to end all sessions at once
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -61,6 +62,39 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session must hold to go on: another after a new password, and after all were ended."""
+        base: str = super()._get_session_auth_hash(secret)  # type: ignore[misc]  # Django's stubs leave it out
+        return f"{base}-{self.sign_outs}" if self.sign_outs else base
+
+
+class StrictRole(models.Model):
+    """A role whose people need a second factor before anything else."""
+
+    role = models.CharField(max_length=12, choices=Role.choices, primary_key=True)
+
+
+class Invitation(models.Model):
+    """A one-time link that lets somebody join; only its hash is kept, so that nobody who reads the table can use it."""
+
+    email = models.EmailField(max_length=254)  # in lower case
+    role = models.CharField(max_length=12, choices=Role.choices)
+    sha256 = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email"],
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="invitation_open_once",
+            )
+        ]
 
 
 class Counted(models.Model):
@@ -90,3 +124,14 @@ class Token(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+
+class TokenUse(models.Model):
+    """What a token was used by, as programs name themselves: who revokes it learns what will stop."""
+
+    token = models.ForeignKey(Token, on_delete=models.CASCADE, related_name="uses")
+    program = models.CharField(max_length=120)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["token", "program"], name="token_use_unique")]

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 
 from comptoir.accounts import actions as accounts
+from comptoir.accounts import second_factor
 from comptoir.accounts.models import Token, User
 from comptoir.accounts.rights import Right, Scope, allows
 from comptoir.api.errors import NotAllowed, NotSignedIn
@@ -61,7 +62,7 @@ class BearerToken(HttpBearer):
         super().__init__()
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        found = accounts.check_token(token, at=clock.now())
+        found = accounts.check_token(token, at=clock.now(), program=request.headers.get("User-Agent", ""))
         if found is None:
             # Not left to the session: who shows a wrong token must learn so.
             raise NotSignedIn("this token is not valid: wrong, revoked or expired", cure="make a token in Settings")
@@ -80,6 +81,8 @@ class SignedIn(APIKeyCookie):
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
         if not request.user.is_authenticated:
             raise NotSignedIn("a token is needed", cure="send `Authorization: Bearer …` with a token made in Settings")
+        if second_factor.is_missing(request.user):
+            raise NotSignedIn("your role must have a second factor", cure="turn it on where you sign in")
         return _allowed(Caller(person=request.user), self.scope)
 
 

@@ -1,6 +1,9 @@
 """What happened, written in the same transaction as the change it tells of."""
 
 from django.db import models
+from django.db.models import F, Func, Q, Value
+
+BY_PEOPLE = ("person", "token")  # kinds of actors that somebody answers for
 
 
 class Event(models.Model):
@@ -16,4 +19,12 @@ class Event(models.Model):
     booked_at = models.DateTimeField(db_default=models.functions.Now())  # technical stamp
 
     class Meta:
-        indexes = [models.Index(fields=["subject", "-id"]), models.Index(fields=["name", "-id"])]
+        indexes = [
+            models.Index(fields=["subject", "-id"]),
+            models.Index(fields=["name", "-id"]),
+            # The audit trail, latest first: all of it, by part of the hub, by who did it, and what people did.
+            models.Index(fields=["-at", "-id"], name="event_latest"),
+            models.Index(Func(F("name"), Value("."), Value(1), function="split_part"), "-at", "-id", name="event_part"),
+            models.Index(fields=["actor_kind", "actor_id", "-at", "-id"], name="event_actor"),
+            models.Index(fields=["-at", "-id"], condition=Q(actor_kind__in=BY_PEOPLE), name="event_by_people"),
+        ]

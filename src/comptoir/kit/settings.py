@@ -59,6 +59,21 @@ class Settings:
     max_body_mb: int = _setting(32, "Answers of channels larger than this are refused while they are read.")
     max_upload_mb: int = _setting(64, "Uploaded files larger than this are refused.")
     max_tokens: int = _setting(11, "API tokens that may be live at the same time.")
+    invitation_days: int = _setting(7, "Days that an invitation to this hub can be accepted.")
+    mail_url: Secret = _setting(
+        Secret(""),
+        "The server that sends mail: smtp://user:password@host:587 (encrypted by STARTTLS where a user is named),"
+        " or smtps://…:465; empty: no mail is sent.",
+    )
+    mail_from: str = _setting("", "The address that mails come from; empty: comptoir@ the public address.")
+    oidc_url: str = _setting(
+        "",
+        "An OpenID Connect provider where people may sign in, such as https://login.example/realms/shop; give"
+        " it /account/sso/callback/ of this hub as the address to come back to.",
+    )
+    oidc_client_id: str = _setting("", "What the OpenID Connect provider calls this hub.")
+    oidc_client_secret: Secret = _setting(Secret(""), "The secret that the OpenID Connect provider gave to this hub.")
+    oidc_name: str = _setting("OpenID Connect", "What the provider is called on the page where people sign in.")
     keep_runs_days: int = _setting(
         90, "Days that runs which ended are kept; the last of each flow stay, and what the books need."
     )
@@ -69,6 +84,14 @@ class Settings:
     keep_deliveries_days: int = _setting(30, "Days that webhooks are kept after they came and were dealt with.")
     keep_raw_days: int = _setting(
         180, "Days that the answers of shops are kept as received beside sales that are settled; the sale itself stays."
+    )
+
+    keep_inputs_days: int = _setting(
+        14, "Days that what a run heard and made of it is kept, so that the run can be replayed with newer code."
+    )
+    keep_inputs_runs: int = _setting(500, "Runs of one flow, the newest, of which that is kept within those days.")
+    keep_inputs_mb: int = _setting(
+        8, "Megabytes, packed, of what is kept of one run; of all runs of one flow 25 times that."
     )
 
     @classmethod
@@ -90,6 +113,8 @@ class Settings:
             values[wanted.name] = _typed(name, types[wanted.name], text, wanted.metadata)
         if values.get("data_folder") is None:
             values["data_folder"] = _data_folder()
+        if values.get("oidc_url") and not values.get("oidc_client_id"):
+            raise ConfigError("COMPTOIR_OIDC_URL needs COMPTOIR_OIDC_CLIENT_ID", name="COMPTOIR_OIDC_CLIENT_ID")
         return cls(**values)
 
 

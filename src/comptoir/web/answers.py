@@ -70,6 +70,11 @@ def say(request: HttpRequest, text: str) -> None:
     messages.success(request, text)
 
 
+def warn(request: HttpRequest, text: str) -> None:
+    """Tell the person, on the next page, what did not go as it should."""
+    messages.warning(request, text)
+
+
 def refuse(request: HttpRequest, refusal: ComptoirError) -> None:
     """Tell the person, on the next page, what was refused."""
     messages.error(request, words(refusal))

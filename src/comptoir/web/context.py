@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
+from comptoir.accounts import sso
 from comptoir.accounts.models import Theme
 from comptoir.accounts.rights import Right, allows
 from comptoir.engine.models import Finding, Run, RunStatus, Severity
@@ -24,7 +25,16 @@ NAV = (
     ("channels", "building-storefront", _("Channels"), Right.SEE_CHANNELS),
     ("runs", "arrow-path", _("Runs"), Right.SEE_CHANNELS),
     ("findings", "exclamation-triangle", _("Findings"), Right.SEE_CHANNELS),
-    ("settings", "cog-6-tooth", _("Settings"), Right.MANAGE_PEOPLE),
+    ("settings", "cog-6-tooth", _("Settings"), Right.ENTER),  # only where one of the pages below may be opened
+)
+#: Pages of Settings, in the order of their tabs.
+SETTINGS = (
+    ("people", _("People"), Right.MANAGE_PEOPLE),
+    ("roles", _("Roles"), Right.MANAGE_PEOPLE),
+    ("tokens", _("API tokens"), Right.MANAGE_PEOPLE),
+    ("alerts", _("Alerts"), Right.CHANGE_ALERTS),
+    ("personal", _("Personal data"), Right.HANDLE_PERSONAL_DATA),
+    ("audit", _("Audit trail"), Right.SEE_AUDIT),
 )
 
 
@@ -36,6 +46,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "frame_runs": SimpleLazyObject(lambda: runs_of(request.user)),
         "frame_languages": settings.LANGUAGES,
         "frame_themes": Theme.choices,
+        "frame_sso": sso.name(),
+        "settings_tabs": SimpleLazyObject(lambda: settings_tabs(request)),
     }
 
 
@@ -60,8 +72,16 @@ def runs_of(user: Any) -> list[Run]:
 def _nav(request: HttpRequest) -> list[dict[str, Any]]:
     items = []
     for page, icon, title, right in NAV:
+        if page == "settings" and not settings_tabs(request):
+            continue
         if allows(request.user, right):
             url = reverse(page)
             is_here = request.path == url if page == "home" else request.path.startswith(url)
             items.append({"url": url, "icon": icon, "title": title, "is_here": is_here})
     return items
+
+
+def settings_tabs(request: HttpRequest) -> list[dict[str, Any]]:
+    """The pages of Settings that this person may open."""
+    allowed = [(reverse(page), title) for page, title, right in SETTINGS if allows(request.user, right)]
+    return [{"url": url, "title": title, "is_here": request.path.startswith(url)} for url, title in allowed]

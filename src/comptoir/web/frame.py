@@ -1,18 +1,11 @@
-"""The frame around every page: search that jumps, the bar and the bell, language, theme, and one's own data."""
+"""The frame around every page: search that jumps, the bar and the bell, language and theme."""
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
-from django import forms
 from django.conf import settings
-from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
 from django.db.models import Q
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.models import Theme, User
@@ -61,7 +54,7 @@ def bar(request: PersonRequest) -> HttpResponse:
 
 
 @require_POST
-@needs(Right.ENTER)
+@needs(Right.ENTER, before_second_factor=True)
 def language(request: PersonRequest) -> HttpResponse:
     """Speak another language from now on, on every machine."""
     chosen = request.POST.get("language", "")
@@ -73,40 +66,9 @@ def language(request: PersonRequest) -> HttpResponse:
 
 
 @require_POST
-@needs(Right.ENTER)
+@needs(Right.ENTER, before_second_factor=True)
 def theme(request: PersonRequest) -> HttpResponse:
     """Light, dark, or as the system says."""
     if request.POST.get("theme") in Theme.values:
         User.objects.filter(pk=request.user.pk).update(theme=request.POST["theme"])
     return answers.back(request, "home")
-
-
-class AboutMe(forms.Form):
-    """What people may say of themselves."""
-
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120, required=False)
-    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=lambda: [(z, z) for z in _zones()])
-
-
-def _zones() -> list[str]:
-    return ["UTC", *sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/")))]
-
-
-@needs(Right.ENTER)
-def me(request: PersonRequest) -> HttpResponse:
-    """One's own name, time zone and password."""
-    sent: QueryDict | None = request.POST if request.method == "POST" else None
-    is_password = sent is not None and "old_password" in sent
-    known = {"name": request.user.name, "timezone": request.user.timezone or "UTC"}
-    about = AboutMe(None if is_password else sent, initial=known)
-    password = PasswordChangeForm(request.user, sent if is_password else None)
-    if is_password and password.is_valid():
-        password.save()
-        update_session_auth_hash(request, request.user)
-        answers.say(request, _("Saved."))
-        return redirect("me")
-    if not is_password and about.is_valid():
-        User.objects.filter(pk=request.user.pk).update(**about.cleaned_data)
-        answers.say(request, _("Saved."))
-        return redirect("me")
-    return render(request, "frame/me.html", {"about": about, "password": password})

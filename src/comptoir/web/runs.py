@@ -171,7 +171,7 @@ def cancel(request: PersonRequest, pk: int) -> HttpResponse:
     """Stop it at its next step; what it did stays."""
     it = get_object_or_404(Run, pk=pk)
     with answers.attempt(request, str(_("It stops at its next step. What it did stays."))):
-        engine.cancel(it.pk, at=clock.now())
+        engine.cancel(it.pk, at=clock.now(), actor=answers.actor(request.user))
     return redirect("run", pk)
 
 
