@@ -349,6 +349,7 @@ WHAT = {
     "kept_ours": _("Our version was kept"),
     "followed_there": _("The channel has taken out what was cancelled here"),
     "dealt_with": _("A person has dealt with: %(finding)s"),
+    "erased": _("Personal data of the customer erased"),
 }
 
 
