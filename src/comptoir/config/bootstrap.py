@@ -14,6 +14,7 @@ from comptoir.flows import (
     house,
     inbox,
     levels,
+    prices,
     products,
     reactions,
     replay,
@@ -21,11 +22,12 @@ from comptoir.flows import (
     sales,
     shipping,
     stock,
+    suppliers,
     takeover,
 )
 
 #: Modules whose import declares flows.
-FLOWS = (alerts, house, inbox, levels, products, retention, sales, shipping, stock, takeover)
+FLOWS = (alerts, house, inbox, levels, prices, products, retention, sales, shipping, stock, suppliers, takeover)
 
 _is_set_up = False
 
@@ -38,6 +40,7 @@ def set_up() -> None:
     _is_set_up = True
     registry.set_up(connectors.find, connectors.kinds)
     reactions.set_up()
+    prices.set_up()
     flow.set_up_replay(replay.replay)
     digests.speak_with(_finding_in_words)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from comptoir.channels.channel import OpenChannel
 from comptoir.channels.errors import NotUnderstood, Refused
 from comptoir.channels.models import Channel
-from comptoir.channels.records import Listing, Page, Product
+from comptoir.channels.records import Listing, Page, Price, Product
 from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog import images
 from comptoir.commerce.catalog.errors import BadImage
@@ -33,6 +33,7 @@ from comptoir.engine.runs import RunContext
 from comptoir.flows import matching, reporting
 from comptoir.kit import ids, sql
 from comptoir.offers import actions as offers
+from comptoir.offers import prices
 from comptoir.offers import queries as offered
 from comptoir.staging import actions as staging
 
@@ -144,6 +145,21 @@ class _Known:
     gone: frozenset[str]  # listings that were missing from a complete reading
 
 
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """Where the prices of a channel are kept: its own lists by currency and tax habit."""
+
+    own: Mapping[tuple[str, bool], int]
+    told: frozenset[int]  # lists that the hub owns and tells to this channel: what it shows is not taken over into them
+
+    def of(self, price: Price | None, *, is_known: bool) -> dict[int, Decimal]:
+        """The price of a listing as the catalogue takes it; a listing that is new brings its first one along."""
+        if price is None:
+            return {}
+        chosen = self.own[price.currency, price.tax_included]
+        return {} if is_known and chosen in self.told else {chosen: price.amount}
+
+
 def _keep_page(
     run: RunContext,
     channel: Channel,
@@ -198,7 +214,7 @@ def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]
     changed = [product for key, product in by_id.items() if key not in set(same)]
     if not changed:
         return []
-    lists = _price_lists(channel, changed)
+    lists = _Lists(_price_lists(channel, changed), prices.lists_told(channel.pk))
     result = catalog.upsert_products(
         channel.pk,
         [_wanted(channel, product, known, lists, allowed.own_skus) for product in changed],
@@ -250,6 +266,8 @@ def _linked(
             )
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
+    shown = {one.external_id: one.price for product in changed for one in product.listings if one.price is not None}
+    prices.seen(channel.pk, shown, at=run.at)
     if listings and (waiting := sql.rows(_HELPED, [channel.pk])):
         rows = [row[0] for row in waiting]
         reporting.report_staged(run, staging.recheck(channel, staged=rows, actor=run.actor, at=run.at))
@@ -308,7 +326,7 @@ def _wanted(
     channel: Channel,
     product: Product,
     known: _Known,
-    lists: Mapping[tuple[str, bool], int],
+    lists: _Lists,
     own_skus: Mapping[str, str],
 ) -> ProductWanted:
     linked = known.products.get(product.external_id)
@@ -329,9 +347,7 @@ def _wanted(
     )
 
 
-def _variant(
-    channel: Channel, listing: Listing, known: _Known, lists: Mapping[tuple[str, bool], int], own_sku: str
-) -> VariantWanted:
+def _variant(channel: Channel, listing: Listing, known: _Known, lists: _Lists, own_sku: str) -> VariantWanted:
     price = listing.price
     sku = listing.sku or own_sku
     return VariantWanted(
@@ -341,7 +357,7 @@ def _variant(
         variant=known.listings.get(listing.external_id),
         barcodes=listing.barcodes,
         options=listing.options,
-        prices={lists[price.currency, price.tax_included]: price.amount} if price else {},
+        prices=lists.of(price, is_known=listing.external_id in known.listings),
         cost=listing.cost,
         weight=listing.weight,
         enabled=listing.enabled,

@@ -381,6 +381,11 @@ def listings_gone(channel: int, listings: Collection[str], *, at: datetime) -> l
 def unlink(channel: int, listings: Collection[str]) -> None:
     """These listings are nothing of ours any more: no link, no offer, nothing is told there."""
     sql.execute(
+        "DELETE FROM offers_offerprice WHERE offer_id IN (SELECT o.id FROM offers_offer o JOIN offers_sellingpoint p"
+        " ON p.id = o.point_id WHERE p.channel_id = %s AND o.listing = ANY(%s))",
+        [channel, sorted(listings)],
+    )
+    sql.execute(
         "DELETE FROM offers_offer WHERE listing = ANY(%s) AND point_id IN"
         " (SELECT id FROM offers_sellingpoint WHERE channel_id = %s)",
         [sorted(listings), channel],

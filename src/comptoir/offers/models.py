@@ -24,7 +24,15 @@ class SellingPoint(models.Model):
     maximum = models.DecimalField(max_digits=14, decimal_places=3, null=True, blank=True)
     price_list = models.ForeignKey(PriceList, null=True, blank=True, on_delete=models.PROTECT)
     owns_stock = models.BooleanField(default=False)  # True: its figure is read, never told
-    owns_price = models.BooleanField(default=True)
+    owns_price = models.BooleanField(default=True)  # True: its prices are read, never told
+    # What one unit of the list's currency is in the channel's: stated by a person for just this pair.
+    price_rate = models.DecimalField(max_digits=20, decimal_places=10, null=True, blank=True)
+    price_rate_from = models.CharField(max_length=3, blank=True, default="", db_default="")
+    price_rate_to = models.CharField(max_length=3, blank=True, default="", db_default="")
+    # A push that would change more than this share of the prices (percent) by more than so much (percent) waits for a person.
+    price_most_share = models.PositiveSmallIntegerField(default=10, db_default=10)
+    price_most_change = models.PositiveSmallIntegerField(default=30, db_default=30)
+    approved_prices_until = models.DateTimeField(null=True)  # a person let such a push through, until then
     stock_initialised_at = models.DateTimeField(null=True)
     approved_share_until = models.DateTimeField(null=True)  # a person let a suspicious push through, until then
 
@@ -36,6 +44,9 @@ class SellingPoint(models.Model):
             models.CheckConstraint(
                 condition=Q(maximum__isnull=True) | Q(maximum__gte=F("minimum")),
                 name="selling_point_maximum_above_minimum",
+            ),
+            models.CheckConstraint(
+                condition=Q(price_rate__isnull=True) | Q(price_rate__gt=0), name="selling_point_rate_positive"
             ),
         ]
 
@@ -111,6 +122,33 @@ class Offer(models.Model):
             ),
             models.Index(fields=["point", "id"], condition=Q(is_waiting=False, is_active=True), name="offer_told"),
             models.Index(fields=["point", "id"], condition=Q(is_active=False), name="offer_off"),
+        ]
+
+
+class OfferPrice(models.Model):
+    """What an offer's price was told, where the hub owns prices. Amounts are the channel's own: its currency, with or without
+    tax as its prices are. `told` null: unknown. `touched` as an offer's."""
+
+    offer = models.OneToOneField(Offer, primary_key=True, on_delete=models.CASCADE, related_name="price")
+    point = models.ForeignKey(SellingPoint, on_delete=models.PROTECT, related_name="+", db_index=False)
+    told = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    told_at = models.DateTimeField(null=True)
+    told_run = models.BigIntegerField(null=True)
+    there = models.DecimalField(max_digits=20, decimal_places=6, null=True)  # as last seen at the channel
+    there_at = models.DateTimeField(null=True)
+    currency = models.CharField(max_length=3, blank=True)  # of both
+    tax_included = models.BooleanField(default=False)
+    is_waiting = models.BooleanField(default=True)
+    waiting_since = models.DateTimeField(null=True)
+    touched = models.BigIntegerField(default=0)
+    refusals = models.PositiveSmallIntegerField(default=0)  # in a row; each makes it wait longer
+    not_before = models.DateTimeField(null=True)
+    is_aside = models.BooleanField(default=False)  # waits for a person: it would change suspiciously
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["point", "offer"], condition=Q(is_waiting=True), name="offer_price_waiting"),
+            models.Index(fields=["point", "offer"], name="offer_price_of_point"),
         ]
 
 

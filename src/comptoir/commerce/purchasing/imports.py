@@ -298,7 +298,7 @@ def retire_missing(channel: int, run: int, *, what: str, most_share: Decimal, at
         " WHERE channel = %s AND gone_at IS NULL",
         [run, channel],
     )[0]
-    if missing and missing <= max(most_share * total, 1):
+    if missing == 1 or 0 < missing <= most_share * total:
         sql.execute(
             f"UPDATE {table} SET gone_at = %s WHERE channel = %s AND gone_at IS NULL AND seen_run IS DISTINCT FROM %s",
             [at, channel, run],

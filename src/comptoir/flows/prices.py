@@ -1,0 +1,294 @@
+"""Prices go out where the hub owns them: compared with what stands there, previewed, guarded against large mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from comptoir.channels.channel import OpenChannel
+from comptoir.channels.records import Answer, Named, PriceFigure, PriceToTell
+from comptoir.commerce.catalog import events as catalog
+from comptoir.engine import findings
+from comptoir.engine.errors import Fenced
+from comptoir.engine.flow import OUT, flow
+from comptoir.engine.models import Finding, Severity
+from comptoir.engine.runs import PlanLine, RunContext, start_after_commit
+from comptoir.events.record import Happened, on
+from comptoir.kit import clock
+from comptoir.offers import actions as offers
+from comptoir.offers import prices
+from comptoir.offers.prices import Change, Wanted
+
+FEWEST_SUSPICIOUS = 3
+LOOK_AGAIN = timedelta(hours=1)
+RULE_CODES = ("price_rate_missing", "price_tax_missing")
+
+
+def set_up() -> None:
+    """Register what makes prices wait; called once per process."""
+    on(catalog.PRICED, want)
+    on(catalog.IMPORTED, want)
+    on("offers.told.forgotten", doubt)
+    on(prices.RULED, ruled)
+
+
+def want(happened: Happened) -> None:
+    """Prices changed: wherever the hub owns them they wait, and channels in production are told."""
+    start_after_commit("push_prices", prices.mark_variants(happened.facts["variants"], at=happened.at))
+
+
+def doubt(happened: Happened) -> None:
+    """What was told to a channel is no longer believed: back in test, or after a restore."""
+    prices.forget_told(int(happened.facts["channel"]), at=happened.at)
+
+
+def ruled(happened: Happened) -> None:
+    """The rules of a point changed: what was said of the old ones is over, unless the next run says it again."""
+    channel = int(happened.facts["channel"])
+    codes = (*RULE_CODES, "suspicious_prices")
+    findings.close(channel, _open(channel, codes), codes, at=happened.at)
+    start_after_commit("push_prices", [channel])
+
+
+def _open(channel: int, codes: Sequence[str]) -> list[str]:
+    rows = Finding.objects.filter(channel=channel, code__in=codes, closed_at__isnull=True)
+    return list(rows.values_list("subject", flat=True))
+
+
+def with_prices_to_tell(channels: Sequence[int]) -> set[int]:
+    """Which of these channels have prices that wait."""
+    return prices.channels_waiting(channels, clock.now())
+
+
+@flow(
+    "push_prices",
+    direction=OUT,
+    title=_("Prices"),
+    needs=("prices",),
+    facts=with_prices_to_tell,
+    writes=True,
+    previews=True,
+)
+def push_prices(run: RunContext, channel: OpenChannel | None) -> None:
+    """Tell a channel the prices that the hub owns there: waiting ones only, and only those that differ from what it shows."""
+    assert channel is not None  # noqa: S101 - the engine opens it for IN and OUT
+    if not run.is_preview:
+        with run.checkpoint():
+            prices.gather(channel.ref, at=run.at)
+    compared = _compare(run, channel)
+    if run.is_preview:
+        return
+    _send(run, channel, _set_suspicious_aside(run, channel.ref, compared))
+
+
+# -- comparing -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Compared:
+    """What differs, over the whole of a run."""
+
+    changes: list[Change] = field(default_factory=list)
+    suspicious: list[Change] = field(default_factory=list)  # among them: much, by the rules of their point
+    zeroed: list[Change] = field(default_factory=list)
+    share: int = 100  # percent of all that may change much: the strictest of the points met
+
+
+def _compare(run: RunContext, channel: OpenChannel) -> _Compared:
+    """Hold every waiting price against what stands at the channel, a batch a step."""
+    found = _Compared()
+    after = 0
+    while ids := prices.waiting_ids(channel.ref, after=after, size=channel.client.prices.batch_size, at=run.at):
+        after = ids[-1]
+        waiting = prices.wanted(ids)
+        asked = [one for one in waiting if one.amount is not None]
+        figures = {
+            (figure.listing, figure.selling_point): figure
+            for figure in channel.client.prices.figures([(one.listing, one.point) for one in asked])
+        }
+        with run.checkpoint():
+            _sort(run, channel, waiting, figures, found)
+    return found
+
+
+def _sort(
+    run: RunContext,
+    channel: OpenChannel,
+    waiting: Sequence[Wanted],
+    figures: dict[tuple[str, str], PriceFigure],
+    found: _Compared,
+) -> None:
+    rates = prices.tax_rates(channel.ref)
+    same: list[tuple[Wanted, PriceFigure]] = []
+    differing: list[Change] = []
+    absent: list[Wanted] = []
+    unsaid: list[int] = []
+    said: set[str] = set()
+    for one in waiting:
+        if one.amount is None:
+            continue
+        figure = figures.get((one.listing, one.point))
+        if figure is None:
+            absent.append(one)
+            continue
+        try:
+            amount = prices.convert(one, figure, rates)
+        except prices.RateMissing as missing:
+            unsaid.append(one.offer)
+            run.found("price_rate_missing", prices.rate_subject(one, figure), Severity.ERROR, **missing.facts)
+            continue
+        except prices.TaxRateMissing as missing:
+            unsaid.append(one.offer)
+            run.found("price_tax_missing", prices.tax_subject(figure), Severity.ERROR, **missing.facts)
+            continue
+        said |= {prices.rate_subject(one, figure), prices.tax_subject(figure)}
+        if amount == figure.amount:
+            same.append((one, figure))
+            continue
+        change = Change(
+            one.offer, one.listing, one.point, one.variant, one.sku, one.touched, one.refusals, figure.amount, amount,
+            figure.currency, figure.tax_included,
+        )  # fmt: skip
+        differing.append(change)
+        found.share = min(found.share, one.most_share)
+        if prices.is_zeroed(figure.amount, amount):
+            found.zeroed.append(change)
+        elif prices.is_much(figure.amount, amount, one.most_change):
+            found.suspicious.append(change)
+    run.resolved(sorted(said), codes=RULE_CODES)  # whatever of a kind could be said, all of it can
+    nothing = [one for one in waiting if one.amount is None]
+    run.count(
+        seen=len(waiting) - len(differing),
+        skipped=len(nothing),
+        failed=len(absent),
+        parked=len(unsaid),
+        unchanged=len(same),
+    )
+    _see_taxes(channel.ref, figures.values(), run)
+    if run.is_preview:
+        run.count(seen=len(differing), changed=len(differing))
+        run.plan(_planned(change) for change in differing)
+        return
+    found.changes += differing
+    prices.settle(run.id, same, at=run.at)
+    prices.without_price(nothing)
+    prices.put_off(unsaid, until=run.at + LOOK_AGAIN)
+    prices.failures([one.offer for one in absent], at=run.at)
+    for one in absent:
+        run.found("price_refused", f"listing:{one.listing}", Severity.ERROR, price=str(one.amount), reason=NOT_THERE)
+    again = [f"listing:{one.listing}" for one, _ in same if one.refusals]
+    run.resolved(again, codes=("price_refused",))
+
+
+NOT_THERE = "the channel has no such listing"
+
+
+def _see_taxes(channel: int, figures: Iterable[PriceFigure], run: RunContext) -> None:
+    """Tax classes are met in prices, and may be given a rate by a person."""
+    classes = sorted({figure.tax_class for figure in figures if figure.tax_class})
+    offers.see(channel, "tax", [Named(external_id=one, name=one) for one in classes], at=run.at)
+
+
+def _planned(change: Change) -> PlanLine:
+    return PlanLine(
+        kind="price",
+        subject=f"offer:{change.offer}",
+        label=f"{change.sku} · {change.listing}",
+        field="price",
+        old=shown(change.before, change.currency),
+        new=shown(change.after, change.currency),
+        facts={"listing": change.listing, "point": change.point, "variant": change.variant},
+    )
+
+
+def shown(amount: Decimal, currency: str) -> str:
+    """An amount with the decimals that say something, two at least, and its currency."""
+    plain = format(amount.normalize(), "f")
+    whole, _point, decimals = plain.partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')} {currency}".strip()
+
+
+# -- a large change is suspicious ------------------------------------------------------------------------------------------
+
+
+def _set_suspicious_aside(run: RunContext, channel: int, compared: _Compared) -> list[Change]:
+    """Prices that would become nothing wait for a person, and so do those that would change much, when they are more than a
+    share of all. The others come back, to be sent."""
+    subject = f"channel:{channel}"
+    aside: set[int] = set()
+    with run.checkpoint():
+        if not prices.is_approved(channel, at=run.at):
+            aside = {one.offer for one in compared.zeroed}
+            much = len(compared.suspicious) + len(compared.zeroed)
+            total = prices.count(channel)
+            if much >= FEWEST_SUSPICIOUS and much * 100 > compared.share * total:
+                aside |= {one.offer for one in compared.suspicious}
+            if aside:
+                first = next(one for one in compared.changes if one.offer in aside)
+                prices.put_off(sorted(aside), until=run.at + LOOK_AGAIN, aside=True)
+                run.count(seen=len(aside), parked=len(aside))
+                run.found(
+                    "suspicious_prices", subject, Severity.ERROR, prices=len(aside), of=total, sku=first.sku,
+                    before=shown(first.before, first.currency), after=shown(first.after, first.currency),
+                )  # fmt: skip
+        if not aside and not prices.are_aside(channel):
+            run.resolved([subject], codes=("suspicious_prices",))
+    return [one for one in compared.changes if one.offer not in aside]
+
+
+# -- sending ---------------------------------------------------------------------------------------------------------------
+
+
+def _send(run: RunContext, channel: OpenChannel, changes: Sequence[Change]) -> None:
+    """Tell these, a batch a call, with no transaction open. What was touched since it was compared is left to the next run."""
+    size = channel.client.prices.batch_size
+    for start in range(0, len(changes), size):
+        batch = changes[start : start + size]
+        with run.checkpoint():
+            left = prices.take(batch)
+            run.count(seen=len(batch) - len(left), parked=len(batch) - len(left))
+        if not left:
+            continue
+        with _doubted_if_fenced(channel.ref, left):
+            answers = channel.client.prices.set_prices([_to_tell(one) for one in left])
+            with run.checkpoint():
+                _book(run, left, answers)
+
+
+def _to_tell(one: Change) -> PriceToTell:
+    return PriceToTell(offer=one.offer, listing=one.listing, selling_point=one.point, amount=one.after)
+
+
+def _book(run: RunContext, sent: Sequence[Change], answers: Sequence[Answer]) -> None:
+    told = prices.told(run.id, sent, answers, at=run.at)
+    run.count(seen=len(sent), changed=told.done, failed=len(told.refused), parked=told.unsure)
+    refused = {one.offer for one, _ in told.refused}
+    again = [one for one in sent if one.refusals and one.offer not in refused]
+    run.resolved([f"listing:{one.listing}" for one in again], codes=("price_refused",))
+    for one, reason in told.refused:
+        price = shown(one.after, one.currency)
+        run.found("price_refused", f"listing:{one.listing}", Severity.ERROR, price=price, reason=reason)
+
+
+@contextmanager
+def _doubted_if_fenced(channel: int, batch: Sequence[Change]) -> Iterator[None]:
+    """A worker that was stopped just before it sent sends when it wakes, over the prices of whoever has its run by then. It may
+    book nothing any more, but it says that these prices are to be compared again."""
+    try:
+        yield
+    except Fenced:
+        with transaction.atomic():
+            prices.forget_told(channel, [one.listing for one in batch], at=clock.now())
+        raise
+
+
+def let_through(channel: int) -> None:
+    """A person has looked: what seemed too large a change is told, for a while."""
+    prices.approve(channel, until=clock.now() + LOOK_AGAIN)
+    start_after_commit("push_prices", [channel])
