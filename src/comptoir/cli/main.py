@@ -159,6 +159,19 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("kind")
         one.add_argument("--json", action="store_true")
 
+    customer = commands.add_parser("customer", help="what is kept about one customer").add_subparsers(
+        dest="what", required=True
+    )
+    handed = customer.add_parser("export", help="everything that is kept about a customer, as one ZIP file for them")
+    handed.set_defaults(run="customer:export")
+    handed.add_argument("customer", help="an e-mail address, a phone number, or the number of an order")
+    handed.add_argument("file", type=Path)
+    gone = customer.add_parser("erase", help="take a customer out of everything; figures stay, and the books hold")
+    gone.set_defaults(run="customer:erase")
+    gone.add_argument("customer", help="an e-mail address, a phone number, or the number of an order")
+    gone.add_argument("--yes", action="store_true", help="do it; else only say what would go")
+    gone.add_argument("--json", action="store_true")
+
     imports = commands.add_parser("import", help="a file of your own").add_subparsers(dest="what", required=True)
     for name, text in (("sales", "orders from a CSV file"), ("products", "products from a CSV or XLSX file")):
         one = imports.add_parser(name, help=text)

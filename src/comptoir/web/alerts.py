@@ -88,7 +88,7 @@ def alerts(request: PersonRequest) -> HttpResponse:
         row.tells = [words.of(Severity, severity) for severity in row.severities]  # type: ignore[attr-defined]
         row.about = [names[one] for one in row.channels if one in names]  # type: ignore[attr-defined]
         row.is_waiting = row.pk in waiting  # type: ignore[attr-defined]
-    return render(request, "settings/alerts.html", {"destinations": rows, "form": form, "tab": "alerts"})
+    return render(request, "settings/alerts.html", {"destinations": rows, "form": form})
 
 
 @never_cache
@@ -101,7 +101,7 @@ def destination(request: PersonRequest, pk: int) -> HttpResponse:
     )
     if form.is_valid() and _save(request, pk, form):
         return redirect("alerts")
-    return render(request, "settings/alert.html", {"destination": it, "form": form, "tab": "alerts"})
+    return render(request, "settings/alert.html", {"destination": it, "form": form})
 
 
 def _save(request: PersonRequest, pk: int | None, form: Wanted) -> bool:

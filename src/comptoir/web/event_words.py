@@ -20,6 +20,8 @@ Facts = Mapping[str, Any]
 #: Parts of the hub, as the first word of an event names them.
 PARTS = {
     "accounts": gettext_lazy("People and access"),
+    "alerts": gettext_lazy("Alerts"),
+    "personal": gettext_lazy("Personal data"),
     "channels": gettext_lazy("Channels"),
     "offers": gettext_lazy("Offers and mappings"),
     "engine": gettext_lazy("Flows and findings"),
@@ -128,6 +130,10 @@ WORDS: dict[str, Any] = {
     "accounts.invitation.accepted": gettext_lazy("%(email)s accepted the invitation, as %(role)s"),
     "accounts.token.made": gettext_lazy("API token “%(name)s” made, for %(scopes)s"),
     "accounts.token.revoked": gettext_lazy("API token “%(name)s” revoked"),
+    "alerts.destination.saved": gettext_lazy("Alerts to “%(name)s” (%(service)s) changed"),
+    "alerts.destination.removed": gettext_lazy("No more alerts to “%(name)s” (%(service)s)"),
+    "personal.customer.exported": gettext_lazy("What is kept about a customer was exported"),
+    "personal.customer.erased": gettext_lazy("A customer was erased"),
     "channels.channel.connected": gettext_lazy("Channel connected"),
     "channels.channel.corrected": gettext_lazy("Credentials changed: %(fields)s"),
     "channels.channel.start_chosen": gettext_lazy("Sales come in from %(after)s"),
