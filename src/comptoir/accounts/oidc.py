@@ -32,6 +32,10 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth ships no
         """Where the provider sends people back to."""
         return reverse("sso_callback")
 
+    def get_oauth2_adapter(self, request: HttpRequest) -> OpenIDConnectOAuth2Adapter:
+        """Ours."""
+        return Adapter(request)
+
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
         """To sign in, and for nothing else that an address may ask."""
         return {**super().get_redirect_from_request_kwargs(request), "process": "login"}
