@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -20,9 +21,10 @@ from comptoir.commerce.inventory.models import Level, Movement, Reservation
 from comptoir.commerce.orders.models import Line, Order, Status
 from comptoir.commerce.shipments.models import Shipment
 from comptoir.engine.models import Finding, Flow, Run
+from comptoir.flows import budget, reach
 from comptoir.offers.models import Mapping, Offer
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import orders, staging
+from comptoir.web import hooks, orders, staging
 
 MOST_STATEMENTS = 30
 
@@ -82,7 +84,7 @@ def addresses() -> list[str]:
         f"/products/{offer.variant_id}/", *(f"/products/{kit}/" for kit in kits),
         "/inventory/", "/inventory/?q=bowl&stock=reserved", "/inventory/movements/", "/inventory/movements/?reason=opening&sort=oldest",
         "/inventory/receive/", "/inventory/adjust/", "/channels/", f"{channel}/", f"{channel}/flows/", f"{channel}/offers/",
-        f"{channel}/offers/?state=waiting&q=CUS", f"{channel}/mappings/", f"{channel}/preview/", f"{channel}/settings/",
+        f"{channel}/offers/?state=waiting&q=CUS", f"{channel}/mappings/", f"{channel}/preview/", f"{channel}/webhooks/", f"{channel}/settings/",
         "/channels/hub/", "/channels/hub/flows/", "/runs/", "/runs/?status=done&outcome=partial&trigger=person", f"/runs/{run.pk}/",
         "/runs/999999/", "/findings/", "/findings/all/", "/findings/all/?severity=error&state=open&code=unknown_sku",
         "/settings/tokens/", "/settings/people/", "/me/",
@@ -393,3 +395,70 @@ def test_a_change_at_the_channel_shows_both_versions_and_theirs_can_be_taken(hou
     order.refresh_from_db()
     assert not order.is_blocked
     assert order.lines.get(pk=promise.line).quantity == int(detail["product_quantity"]) - 1
+
+
+def test_the_budget_says_what_a_cycle_costs_before_a_flow_is_on(house: World, owner: Client) -> None:
+    row = Flow.objects.get(channel=house.channel, kind="check_stock")
+    Run.objects.filter(flow=row).delete()
+    flow = Flow.objects.get(channel=house.channel, kind="pull_sales")
+    found = budget.budget(house.channel, at=house.at)
+    listings = house.channel.links.filter(kind="listing", gone_at=None).count()
+    assert (found.costs[row.pk].is_measured, found.costs[row.pk].calls, found.costs[row.pk].times) == (False, 1.0, 1.0)
+    assert listings < 1000
+    assert found.costs[flow.pk].is_measured
+    assert found.costs[flow.pk].times == 86400 / (flow.every or 0)
+    assert 0 < found.share < 1
+    Flow.objects.filter(channel=house.channel).update(enabled=False)
+    off = budget.budget(house.channel, at=house.at)
+    assert (off.share, off.costs.keys()) == (0, found.costs.keys())
+    Flow.objects.filter(channel=house.channel).update(enabled=True)
+    house.channel.calls_per_minute = 1
+    house.channel.save()
+    assert budget.budget(house.channel, at=house.at).share > 1
+    assert "they never catch up" in owner.get("/channels/shop/flows/").content.decode()
+
+
+def test_the_window_is_what_was_measured_else_what_the_schedule_allows(house: World, owner: Client) -> None:
+    StagedSale.objects.filter(channel=house.channel).delete()
+    Run.objects.filter(flow__kind="push_stock").delete()
+    none = reach.window(house.channel, at=house.at)
+    every = Flow.objects.get(channel=house.channel, kind="pull_sales").every
+    assert (none.learns, none.tells, none.seconds, none.polls_every, none.has_webhooks) == (
+        None,
+        None,
+        None,
+        every,
+        False,
+    )
+    assert "Polling only" in owner.get("/channels/shop/").content.decode()
+    placed = max(house.channel.created_at, house.at - timedelta(hours=1))
+    for number in range(6):
+        StagedSale.objects.create(
+            channel=house.channel, external_id=f"w-{number}", number=str(number), sale={}, total=0, state="closed",
+            placed_at=placed, seen_at=placed + timedelta(seconds=60 if number else 400), changed_at=placed,
+        )  # fmt: skip
+    found = reach.window(house.channel, at=house.at)
+    assert found.learns is not None
+    assert (found.learns.median, found.learns.counted) == (60, 6)
+    assert found.learns.slow > 60
+
+
+def test_the_public_address_must_lead_back_here(house: World, owner: Client) -> None:
+    page = owner.post("/channels/shop/webhooks/address", follow=True).content.decode()
+    assert "no public address" in page
+    answer = Client().get("/reach/some-nonce")
+    assert answer.content.decode() == hooks.proof("some-nonce")
+    assert hooks.proof("some-nonce") != hooks.proof("another")
+
+
+def test_the_secret_is_for_those_who_change_channels(
+    house: World, owner: Client, person: Callable[[Role], User]
+) -> None:
+    page = owner.get("/channels/shop/webhooks/").content.decode()
+    assert house.channel.webhook_token in page
+    assert "whsec_" not in page
+    assert "whsec_" in owner.post("/channels/shop/webhooks/secret").content.decode()
+    reader = Client()
+    reader.force_login(person(Role.READER))
+    assert house.channel.webhook_token not in reader.get("/channels/shop/webhooks/").content.decode()
+    assert reader.post("/channels/shop/webhooks/secret").status_code == 403

@@ -134,5 +134,6 @@ class Connector:
     pace: Pace = field(default_factory=Pace)
     webhooks: Any = None  # WebhookSource
     feeds: tuple[str, ...] = ()  # kinds of flow left out although the abilities would allow them: never offered
+    carries: Mapping[str, int] = field(default_factory=dict)  # kind of flow -> listings a call deals with, about
     notes: str = ""  # where its README is
     fates: Mapping[int, type[ChannelError]] = field(default_factory=dict)  # rows of http.FATES that differ here

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import msgspec
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.functions import Lower
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,15 +23,14 @@ from comptoir.channels import channel as channels_
 from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.catalog import queries as catalog
-from comptoir.commerce.catalog.records import Found
 from comptoir.commerce.inventory.models import Level, Warehouse
 from comptoir.commerce.orders.models import Order
 from comptoir.commerce.orders.status import OPEN
 from comptoir.engine import findings as findings_
 from comptoir.engine import flow as flows_
 from comptoir.engine import runs, schedule
-from comptoir.engine.models import Finding, Flow, PlanRow, Run, RunStatus, Trigger
-from comptoir.flows import connecting, levels
+from comptoir.engine.models import Finding, Flow, Run, Trigger
+from comptoir.flows import budget, connecting, levels, reach
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput, ComptoirError
 from comptoir.offers import actions as offers_
@@ -41,7 +39,7 @@ from comptoir.offers import trying
 from comptoir.offers.models import Mapping, Offer, PointWarehouse, SellingPoint
 from comptoir.staging import actions as staging_
 from comptoir.staging.models import StagedSale
-from comptoir.web import answers, cells, findings_words, flow_words, lists, words
+from comptoir.web import answers, cells, findings_words, flow_words, lists
 from comptoir.web import findings as findings_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
@@ -54,6 +52,7 @@ TABS = {
     "channel_offers": _("Products and offers"),
     "channel_mappings": _("Mappings"),
     "channel_preview": _("Preview"),
+    "channel_webhooks": _("Webhooks"),
     "channel_settings": _("Settings"),
 }
 
@@ -98,37 +97,41 @@ def channels(request: PersonRequest) -> HttpResponse:
     return render(request, "channels/list.html", {"standings": standings(), "archived": archived})
 
 
-def _find(code: str) -> Channel:
+def find(code: str) -> Channel:
+    """The channel of an address."""
     return get_object_or_404(Channel, code=code)
 
 
-def _page(
-    request: PersonRequest, it: Channel, tab: str, context: dict[str, Any], *, template: str = ""
-) -> HttpResponse:
+def rights(user: object) -> dict[str, bool]:
+    """What somebody may do on the pages of a channel."""
+    return {"may_run": allows(user, Right.RUN_FLOWS), "may_change": allows(user, Right.CHANGE_CHANNELS)}
+
+
+def page(request: PersonRequest, it: Channel, tab: str, context: dict[str, Any], *, template: str = "") -> HttpResponse:
+    """A tab of a channel."""
     names = HUB_TABS if it.kind == HUB else tuple(TABS)
     tabs = [(reverse(name, args=[it.code]), TABS[name], name == tab) for name in names]
-    rights = {
-        "may_run": allows(request.user, Right.RUN_FLOWS),
-        "may_change": allows(request.user, Right.CHANGE_CHANNELS),
-    }
     template = template or f"channels/{tab.removeprefix('channel_') if tab != 'channel' else 'overview'}.html"
-    return render(request, template, {"channel": it, "is_hub": it.kind == HUB, "tabs": tabs, **rights, **context})
+    return render(
+        request, template, {"channel": it, "is_hub": it.kind == HUB, "tabs": tabs, **rights(request.user), **context}
+    )
 
 
 @require_GET
 @needs(Right.SEE_CHANNELS)
 def channel(request: PersonRequest, code: str) -> HttpResponse:
     """How it stands."""
-    it = _find(code)
+    it = find(code)
     standing = next((s for s in standings() if s.channel.pk == it.pk), Standing(it, 0, None, None))
     recent = Run.objects.filter(flow__channel=it).select_related("flow__channel").order_by("-id")[:8]
     context = {
         "standing": standing,
         "points": _points(it),
+        "window": reach.window(it, at=clock.now()) if it.kind != HUB else None,
         "groups": findings_page.groups(request.user, it.pk),
         "runs": [{"run": r, "title": flow_words.title(r.flow.kind), "state": runs_page.state(r)} for r in recent],
     }
-    return _page(request, it, "channel", context)
+    return page(request, it, "channel", context)
 
 
 def _points(it: Channel) -> list[SellingPoint]:
@@ -144,7 +147,8 @@ ARROWS = {
 }
 
 
-def _flow_rows(it: Channel) -> list[dict[str, Any]]:
+def flow_rows(it: Channel) -> list[dict[str, Any]]:
+    """Its arrows, one row each."""
     last = Run.objects.filter(flow=OuterRef("pk"), is_preview=False).order_by("-id").values("pk")[:1]
     rows = list(Flow.objects.filter(channel=it).annotate(last_run=Subquery(last)).order_by("id"))
     last_runs = Run.objects.in_bulk([row.last_run for row in rows if row.last_run])
@@ -173,6 +177,26 @@ def _flow_rows(it: Channel) -> list[dict[str, Any]]:
     return shown
 
 
+def _budget(it: Channel) -> dict[str, Any] | None:
+    """What its flows cost at its pace."""
+    if it.kind == HUB or it.archived_at is not None:
+        return None
+    found = budget.budget(it, at=clock.now())
+    return {
+        "per_minute": cells.number(round(found.per_minute)),
+        "share": round(found.share * 100),
+        "is_over": found.share > 1,
+        "costs": {
+            flow: {
+                "calls": cells.number(math.ceil(cost.calls)),
+                "time": cells.duration(cost.minutes * 60),
+                "is_measured": cost.is_measured,
+            }
+            for flow, cost in found.costs.items()
+        },
+    }
+
+
 def _counts(run: Run | None) -> str:
     if run is None or not run.seen:
         return ""
@@ -185,8 +209,11 @@ def _counts(run: Run | None) -> str:
 @needs(Right.SEE_CHANNELS)
 def channel_flows(request: PersonRequest, code: str) -> HttpResponse:
     """The arrows of this channel."""
-    it = _find(code)
-    return _page(request, it, "channel_flows", {"flows": _flow_rows(it)})
+    it = find(code)
+    spent, rows = _budget(it), flow_rows(it)
+    for row in rows:
+        row["cost"] = spent["costs"].get(row["flow"].pk) if spent else None
+    return page(request, it, "channel_flows", {"flows": rows, "budget": spent})
 
 
 @require_POST
@@ -325,7 +352,7 @@ def stock_at_points(pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], d
 @needs(Right.SEE_CHANNELS)
 def channel_offers(request: PersonRequest, code: str) -> HttpResponse:
     """What it sells, what it was told, what waits."""
-    it = _find(code)
+    it = find(code)
     points = list(it.points.values_list("pk", flat=True))  # by name: a join would hide the order of the index
     rows = Offer.objects.filter(point__in=points).select_related("variant__product", "point")
     if len(points) == 1:  # "= 1" would let the planner walk all offers by id, and a shop that came late is at their end
@@ -334,14 +361,14 @@ def channel_offers(request: PersonRequest, code: str) -> HttpResponse:
     listing = OFFERS if allows(request.user, Right.RUN_FLOWS) else OFFERS_TO_LOOK_AT
     held_back = Finding.objects.filter(channel=it, code="suspicious_levels", closed_at__isnull=True).first()
     words = findings_words.title("suspicious_levels", held_back.facts) if held_back else ""
-    return _page(request, it, "channel_offers", {"list": listing.show(request, rows), "held_back": words})
+    return page(request, it, "channel_offers", {"list": listing.show(request, rows), "held_back": words})
 
 
 @require_POST
 @needs(Right.CHANGE_CHANNELS)
 def let_through(request: PersonRequest, code: str) -> HttpResponse:
     """A person has looked at levels that nothing explains: they are told."""
-    it = _find(code)
+    it = find(code)
     with answers.attempt(request, gettext("They are told with the next run.")):
         levels.approve_suspicious(it.pk)
         findings_.close(it.pk, [f"channel:{it.pk}"], ["suspicious_levels"], at=clock.now())
@@ -353,7 +380,7 @@ def let_through(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.RUN_FLOWS)
 def tell_again(request: PersonRequest, code: str) -> HttpResponse:
     """Let levels be told whatever was told before: those picked, or all."""
-    it = _find(code)
+    it = find(code)
     picked = [int(pk) for pk in request.POST.getlist("picked") if pk.isdigit()]
     with answers.attempt(request):
         which = None if request.POST.get("which") == "all" else picked
@@ -374,7 +401,7 @@ def tell_again(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.SEE_CHANNELS)
 def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
     """Statuses, carriers and payments of the channel, and what each is here; unmapped ones first."""
-    it = _find(code)
+    it = find(code)
     known = {(m.kind, m.external_id): m for m in Mapping.objects.filter(channel=it)}
     seen = _surroundings(it)
     carriers = {c.external_id: c.name for c in seen.carriers} if seen else {}
@@ -392,7 +419,7 @@ def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
         "rules": RULES,
         "ours": staging_page.carriers_of_ours(),
     }
-    return _page(request, it, "channel_mappings", context)
+    return page(request, it, "channel_mappings", context)
 
 
 def _surroundings(it: Channel) -> Surroundings | None:
@@ -420,7 +447,7 @@ def _mapped(
 @needs(Right.CHANGE_CHANNELS)
 def map_to(request: PersonRequest, code: str) -> HttpResponse:
     """Say what one of the channel's things is here."""
-    it = _find(code)
+    it = find(code)
     given, at, who = request.POST, clock.now(), answers.actor(request.user)
     external, ours = given.get("external_id", ""), given.get("ours", "").strip()
     if it.mode == Mode.PRODUCTION and given.get("kind") == "status" and given.get("seen") != "yes":
@@ -429,7 +456,7 @@ def map_to(request: PersonRequest, code: str) -> HttpResponse:
             moved = staging_.status_if(it, external, ours, actor=who, at=at)
         if moved:
             context = {"moved": moved, "given": _given_again(given)}
-            return _page(request, it, "channel_mappings", context, template="channels/difference_staged.html")
+            return page(request, it, "channel_mappings", context, template="channels/difference_staged.html")
     with answers.attempt(request, gettext("Remembered.")):
         match given.get("kind"):
             case "status":
@@ -443,63 +470,6 @@ def map_to(request: PersonRequest, code: str) -> HttpResponse:
     return redirect("channel_mappings", code)
 
 
-# -- preview -------------------------------------------------------------------------------------------------------------
-
-PLAN = lists.Listing(
-    columns=(
-        lists.Column(_("What"), lambda r: cells.name(r.label), "a"),
-        lists.Column(_("Kind"), lambda r: words.planned(r.kind)),
-        lists.Column(_("Field"), lambda r: words.planned(r.field), "c"),
-        lists.Column(_("Now"), lambda r: _("unknown") if r.old is None else r.old, "d", is_number=True),
-        lists.Column(_("Then"), lambda r: cells.NOTHING if r.new is None else r.new, "b", is_number=True),
-    ),
-    sorts=(lists.Sort("plan", _("As planned"), ("run_id", "id")),),
-    search_hint=_("SKU or name"),
-    empty=lists.Empty(_("Nothing would be written"), _("The channel has what it should have.")),
-)
-
-
-@require_GET
-@needs(Right.SEE_CHANNELS)
-def channel_preview(request: PersonRequest, code: str) -> HttpResponse:
-    """What would be written there: a stored difference, counts first."""
-    it = _find(code)
-    previews = Run.objects.filter(flow__channel=it, is_preview=True).select_related("flow").order_by("-id")
-    asked = request.GET.get("run", "")
-    run = previews.filter(pk=int(asked)).first() if asked.isdigit() else previews.first()
-    can = [row for row in _flow_rows(it) if row["previews"]]
-    context: dict[str, Any] = {"previewable": can, "run": run, "previews": _titled(previews[:10])}
-    if run is not None:
-        rows = PlanRow.objects.filter(run__gte=run.pk, run__lte=run.pk)  # as with offers: not all plans by id
-        context |= {
-            "title": flow_words.title(run.flow.kind),
-            "counts": _plan_counts(run),
-            "list": replace(PLAN, search=partial(_search_plan, rows)).show(request, rows),
-            "is_open": run.status in (RunStatus.QUEUED, RunStatus.RUNNING),
-            "tab_field": "run",
-            "tab": run.pk,
-        }
-    return _page(request, it, "channel_preview", context)
-
-
-def _search_plan(rows: QuerySet[PlanRow], text: str) -> Found:
-    """Rows of this plan alone whose label holds a text."""
-    return lists.bounded(rows.alias(in_lower_case=Lower("label")).filter(in_lower_case__contains=text.lower()))
-
-
-def _plan_counts(run: Run) -> list[dict[str, Any]]:
-    """How many rows there are of each kind and field, as far as lists count."""
-    counts = []
-    for kind, field, number in runs.plan_counts(run.pk, most=lists.COUNT_TO + 1):
-        shown = f"{cells.number(lists.COUNT_TO)}+" if number > lists.COUNT_TO else cells.number(number)
-        counts.append({"kind": words.planned(kind), "field": words.planned(field), "n": shown})
-    return counts
-
-
-def _titled(found: Any) -> list[tuple[Run, str]]:
-    return [(run, flow_words.title(run.flow.kind)) for run in found]
-
-
 # -- settings ------------------------------------------------------------------------------------------------------------
 
 
@@ -507,21 +477,21 @@ def _titled(found: Any) -> list[tuple[Run, str]]:
 @needs(Right.SEE_CHANNELS)
 def channel_settings(request: PersonRequest, code: str) -> HttpResponse:
     """Mode, pause, where it sells from, limits."""
-    it = _find(code)
+    it = find(code)
     context = {
         "points": _points(it),
         "warehouses": list(Warehouse.objects.filter(is_active=True).order_by("position", "id")),
         "config": sorted(it.config.items()),
         "open_orders": Order.objects.filter(channel=it.pk, status__in=OPEN).count() if it.kind != HUB else 0,
     }
-    return _page(request, it, "channel_settings", context)
+    return page(request, it, "channel_settings", context)
 
 
 @require_POST
 @needs(Right.CHANGE_CHANNELS)
 def back_to_test(request: PersonRequest, code: str) -> HttpResponse:
     """Sales keep coming in, nothing is written any more. The way forth is `live`."""
-    it = _find(code)
+    it = find(code)
     with answers.attempt(request, gettext("Back to test: nothing is written any more.")):
         connecting.back_to_test(it, actor=answers.actor(request.user), at=clock.now())
     return redirect("channel_settings", code)
@@ -531,7 +501,7 @@ def back_to_test(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.CHANGE_CHANNELS)
 def archive(request: PersonRequest, code: str) -> HttpResponse:
     """Let it rest: credentials are erased, everything that it brought stays. Its name is typed."""
-    it = _find(code)
+    it = find(code)
     if it.kind == HUB:
         raise Http404
     with answers.attempt(request, gettext("Archived. Connect the shop again to go on with it.")):
@@ -545,7 +515,7 @@ def archive(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.CHANGE_CHANNELS)
 def look_around(request: PersonRequest, code: str) -> HttpResponse:
     """Test the connection and read what there is: the call goes out with no transaction open."""
-    it = _find(code)
+    it = find(code)
     at, who = clock.now(), answers.actor(request.user)
     try:
         seen = connecting.ask_around(it)
@@ -564,7 +534,7 @@ def look_around(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.CHANGE_CHANNELS)
 def pause(request: PersonRequest, code: str) -> HttpResponse:
     """Stop every write at once, or let them go on."""
-    it = _find(code)
+    it = find(code)
     with answers.attempt(request):
         paused = request.POST.get("paused") == "yes"
         channels_.pause_writes(it, paused, actor=answers.actor(request.user), at=clock.now())
@@ -575,7 +545,7 @@ def pause(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.CHANGE_CHANNELS)
 def choose(request: PersonRequest, code: str) -> HttpResponse:
     """What happens by itself, and what a person is asked about."""
-    it = _find(code)
+    it = find(code)
     with answers.attempt(request, gettext("Saved.")):
         channels_.choose(
             it,
@@ -592,7 +562,7 @@ def choose(request: PersonRequest, code: str) -> HttpResponse:
 @needs(Right.CHANGE_CHANNELS)
 def set_point(request: PersonRequest, code: str, pk: int) -> HttpResponse:
     """Where a selling point sells from, and its limits. Of a live channel the difference is shown first."""
-    it = _find(code)
+    it = find(code)
     point = get_object_or_404(SellingPoint, pk=pk, channel=it)
     at, who = clock.now(), answers.actor(request.user)
     difference = None
@@ -608,7 +578,7 @@ def set_point(request: PersonRequest, code: str, pk: int) -> HttpResponse:
     if difference is None or not difference.changed:
         return redirect("channel_settings", code)
     context = {"point": point, "difference": difference, "given": _given_again(request.POST)}
-    return _page(request, it, "channel_settings", context, template="channels/difference.html")
+    return page(request, it, "channel_settings", context, template="channels/difference.html")
 
 
 def _point_settings(given: QueryDict) -> tuple[list[int], dict[str, Any]]:

@@ -137,6 +137,7 @@ connector = Connector(
         }
     ),
     figure=Figure.SELLABLE,
+    carries={"pull_products": 25, "check_stock": 1000, "pull_stock_once": 1000, "push_stock": 50, "push_prices": 50},
     pace=Pace(per_minute=240, burst=8, concurrency=4),  # no limit of its own; shared hosting bears 2 to 4 at once
     webhooks=PrestaShopWebhooks(),
     notes="connectors/prestashop/README.md",
