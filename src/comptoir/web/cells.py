@@ -124,6 +124,11 @@ def name(words: str) -> SafeString:
     return format_html('<bdi class="name" title="{}">{}</bdi>', words, words or NOTHING)
 
 
+def marked(kind: str, value: str) -> SafeString:
+    """A value that goes or comes: `kind` old or new."""
+    return format_html('<span class="{}">{}</span>', kind, value)
+
+
 def two(first: Any, second: Any) -> SafeString:
     """A value and, smaller beneath it, what it is about."""
     return format_html('{}<small class="under">{}</small>', first, second)

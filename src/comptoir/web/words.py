@@ -91,7 +91,14 @@ WORDS: dict[type[Choices] | type[Unit], dict[str, Any]] = {
     },
 }
 #: Kinds and fields of what a preview would write.
-PLANNED = {"level": _("Level"), "tracking": _("Tracking"), "cancel": _("Cancellation"), "status": _("Status")}
+PLANNED = {
+    "level": _("Level"), "tracking": _("Tracking"), "cancel": _("Cancellation"), "status": _("Status"),
+    "price": _("Price"), "held": _("Waits for a person"), "count": _("Count"), "on_hand": _("On hand"),
+    # what a replay compares
+    "sale": _("Sale"), "product": _("Product"), "figure": _("Stock figure"), "supplier": _("Supplier"), "answer": _("Answer"),
+    "call": _("Call"), "sent": _("Sent"), "asked": _("Not asked then"), "outcome": _("Outcome"), "there": _("Made at all"),
+    "finding": _("Finding"), "inputs": _("What was heard"), "left_out": _("Left out for its size"),
+}  # fmt: skip
 _BY_NAME: dict[str, type[Choices] | type[Unit]] = {
     "mode": Mode, "health": Health, "variant": Kind, "unit": Unit, "movement": Reason, "order": Status, "preparation": Preparation,
     "charge": ChargeKind, "run": RunStatus, "outcome": Outcome, "trigger": Trigger, "severity": Severity, "staging": State,

@@ -79,3 +79,9 @@ def who(row: flow_words.Acted) -> str:
 def planned(name: str) -> Any:
     """A kind or field of what a preview would write."""
     return words.planned(name)
+
+
+@register.filter
+def counted(value: int) -> str:
+    """A count, its thousands set apart."""
+    return cells.number(value)
