@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from comptoir.alerts import actions, messenger, rules, sending
 from comptoir.alerts.models import Destination, Digest
 from comptoir.alerts.sending import Fate, Message
-from comptoir.engine import inline, tick
+from comptoir.engine import inline, queue, tick
 from comptoir.engine.models import Finding, Run, Severity
 from comptoir.events.models import Event
 from comptoir.kit import sql
@@ -234,7 +234,7 @@ def test_a_kill_between_sending_and_noting_says_it_again_with_a_word_and_loses_n
 ) -> None:
     hub.destination(receiver.url)
     hub.open("sale:1", sku="A-1")
-    with inline.queue.without_wakeups():
+    with queue.without_wakeups():
         run = hub.request()
     url = make_conninfo(os.environ["COMPTOIR_DATABASE_URL"], dbname=str(connection.settings_dict["NAME"]))
     child = subprocess.Popen(
@@ -247,7 +247,7 @@ def test_a_kill_between_sending_and_noting_says_it_again_with_a_word_and_loses_n
     assert len(receiver.got) == 1
     assert Digest.objects.get().state == "called"
     sql.execute("UPDATE engine_run SET heartbeat_at = heartbeat_at - interval '1 hour'")
-    with inline.queue.without_wakeups():
+    with queue.without_wakeups():
         assert tick.rescue(hub.at) == [run]
     later(hub, minutes=2)
     inline.drain(hub.at, kinds=["send_alerts"])

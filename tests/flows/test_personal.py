@@ -110,6 +110,7 @@ def left(*values: str) -> list[tuple[str, str, str]]:
 def a_full_life(bought: Bought) -> Order:
     """An order whose customer's data went everywhere it can go."""
     order = bought.buy(placed_at=None)
+    assert order.shipping is not None
     with transaction.atomic():
         former = {**order.shipping, "lines": ["9 Former Road"], "name": NAME}
         orders.change_address(order.pk, former, at=bought.world.at, actor=SYSTEM)
@@ -168,6 +169,7 @@ def test_everything_of_a_customer_is_gone_and_the_books_hold(bought: Bought) -> 
     assert order.shipping == {"country": "GB"}
     neighbour.refresh_from_db()
     assert neighbour.buyer["name"] == "Otto Other"
+    assert neighbour.shipping is not None
     assert neighbour.shipping["lines"] == [STREET]
     event = Event.objects.get(name=personal.ERASED)
     assert event.facts["orders"] == [order.number]

@@ -15,7 +15,7 @@ from ninja.errors import HttpError, ValidationError
 
 from comptoir.channels import errors as channels
 from comptoir.engine import errors as engine
-from comptoir.kit import archive, sql
+from comptoir.kit import archive, schema, sql
 from comptoir.kit.errors import BadInput, ComptoirError, ConfigError, Conflict, InTheWay
 from comptoir.kit.postgres import PostgresError
 
@@ -113,6 +113,8 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 def _database(request: HttpRequest, error: DatabaseError) -> HttpResponse:
     """Another transaction was in the way: the whole request is tried again outside of here, as long as it has tries."""
+    if schema.explains(error):
+        return problem(503, "being_upgraded", "the database is brought to this version; ask again in a moment")
     if not sql.is_passing(error):
         return _unforeseen(request, error)
     if getattr(request, "tries_left", 0) and not connection.in_atomic_block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -78,11 +79,9 @@ def ready(tuning: Mapping[str, str] | None = None, *, migrated: bool = True) -> 
 
 def is_behind() -> bool:
     """Whether the schema lacks a migration of this version. Django must be set up."""
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
+    from comptoir.kit import schema
 
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    return bool(schema.missing())
 
 
 def _try(url: str) -> None:
@@ -100,17 +99,35 @@ def _try(url: str) -> None:
         raise ConfigError(f"the PostgreSQL of COMPTOIR_DATABASE_URL cannot be used: {said}") from error
 
 
+#: Held while a schema is changed: of two machines that upgrade at the same time, one waits.
+MIGRATING = 0x636F6D706D696772
+
+
 def migrate() -> None:
-    """Bring the schema to this version and make what every hub has. Django must be set up."""
-    from django.core.management import call_command
+    """Bring the schema to this version and make what every hub has, while workers of the version before go on. Django must
+    be set up."""
     from django.db import transaction
 
     from comptoir.commerce.inventory import actions as inventory
     from comptoir.flows import house
-    from comptoir.kit import clock
+    from comptoir.kit import clock, schema
 
-    if is_behind():
-        call_command("migrate", verbosity=0, interactive=False)
-    with transaction.atomic():
-        house.ensure_hub(at=clock.now())
-        inventory.default_warehouse()
+    with _alone():
+        if schema.missing():
+            schema.bring_up(say=_say)
+        with transaction.atomic():
+            house.ensure_hub(at=clock.now())
+            inventory.default_warehouse()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - for whoever waits
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    import psycopg
+
+    with psycopg.connect(settings().database_url, autocommit=True, connect_timeout=10) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])  # ends with the connection
+        yield

@@ -20,3 +20,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("comptoir.api.urls")),
     path("", include("comptoir.web.urls")),
 ]
+
+handler500 = "comptoir.web.upgrading.server_error"

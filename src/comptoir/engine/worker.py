@@ -1,7 +1,7 @@
 """A worker process: procrastinate fetches wake-ups for two lanes, threads carry out runs, one leader among all ticks.
 
-It outlives a restart of PostgreSQL, hands its runs back when told to end, and ends with a code other than 0 in any
-other case.
+It outlives a restart of PostgreSQL, hands its runs back when told to end, makes way for the next version when the schema
+changes under it, and ends with a code other than 0 in any case but being told to.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from procrastinate.worker import Worker as Fetcher
 from comptoir.engine import heart, queue, runs
 from comptoir.engine.leader import Leader
 from comptoir.engine.models import Lane
-from comptoir.kit import sql
+from comptoir.kit import schema, sql
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,9 @@ POLL = 0.2  #: seconds between looks for jobs whose notice was missed
 GRACE = 15.0  #: seconds that runs get to come to their next step when the worker is told to end
 PAUSED = 15  #: seconds after which PostgreSQL ends a transaction of a process that was stopped in the middle of it
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
+LOOK_FOR_UPGRADE = 2.0  #: seconds between looks whether the schema has changed
+TO_THE_END = 60.0  #: seconds that runs get to come to their end when it has; then to their next step
+UPGRADED = 75  #: exit code: nothing is broken, start the code that is there by now
 
 
 class _Fetcher(Fetcher):
@@ -64,6 +67,8 @@ class Worker:
         self._slots = {Lane.LIVE: max(1, concurrency - bulk), Lane.BULK: bulk}
         self._stopping = threading.Event()
         self._failed = threading.Event()
+        self._upgraded = False
+        self._told_to_end = asyncio.Event()
         self._told_again = asyncio.Event()  # no grace: whoever tells twice means now
 
     def run(self) -> int:
@@ -78,7 +83,7 @@ class Worker:
             leader.stop()
         leader.join(timeout=5)
         self._hand_back()
-        code = 0 if self._stopping.is_set() and not self._failed.is_set() else 1
+        code = 1 if self._failed.is_set() else 0 if self._told_to_end.is_set() else UPGRADED if self._upgraded else 1
         logger.info("worker %s ends with %s", self.name, code)
         if heart.carried():
             # Threads still wait for an answer of a shop; their runs are no longer theirs, and they cannot be ended.
@@ -95,6 +100,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told, told)
         watch = loop.create_task(self._watch(told))
+        upgrade = loop.create_task(self._make_way(told))
         wait = FIRST_WAIT
         leftovers: set[asyncio.Task[Any]] = set()
         while not told.is_set():
@@ -107,15 +113,20 @@ class Worker:
                 wait = FIRST_WAIT if loop.time() - began > 30 else min(wait * 2, LONGEST_WAIT)
                 await _first(asyncio.sleep(wait), told.wait())
         watch.cancel()
+        upgrade.cancel()
         if leftovers:
             every = asyncio.gather(*leftovers)
+            if self._upgraded:
+                await _first(asyncio.shield(every), self._told_to_end.wait(), asyncio.sleep(TO_THE_END))
+                self._stopping.set()
             await _first(asyncio.shield(every), self._told_again.wait(), asyncio.sleep(GRACE))
 
     def _told(self, told: asyncio.Event) -> None:
-        if told.is_set():
+        if self._told_to_end.is_set():
             self._told_again.set()
             return
         logger.info("worker %s was told to end", self.name)
+        self._told_to_end.set()
         self._stopping.set()
         told.set()
 
@@ -123,6 +134,23 @@ class Worker:
         while not self._failed.is_set():
             await asyncio.sleep(0.5)
         told.set()
+
+    async def _make_way(self, told: asyncio.Event) -> None:
+        """End when the schema changes: whoever changed it has a newer version, which is to take this one's place. What is
+        under way goes on meanwhile, since migrations only add."""
+        begun = None
+        while not told.is_set():
+            try:
+                now = await asyncio.to_thread(_schema)
+            except DatabaseError as error:
+                logger.warning("whether the schema has changed is not known: %s", error)
+            else:
+                begun = begun or now
+                if now != begun:
+                    logger.warning("the schema was upgraded: worker %s ends, to be started again", self.name)
+                    self._upgraded = True
+                    told.set()
+            await asyncio.sleep(LOOK_FOR_UPGRADE)
 
     async def _generation(self, told: asyncio.Event) -> set[asyncio.Task[Any]]:
         """Fetch until told to end or until a lane breaks; what is still being carried out then."""
@@ -181,6 +209,13 @@ class Worker:
                 queue.wake([(row[0], row[1]) for row in given])
         except (OperationalError, InterfaceError) as error:
             logger.warning("runs could not be handed back, others will find them: %s", error)
+
+
+def _schema() -> tuple[int, int]:
+    try:
+        return schema.state()
+    finally:
+        connections.close_all()
 
 
 async def _fetch(fetcher: _Fetcher) -> None:
