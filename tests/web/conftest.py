@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,6 +20,12 @@ AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 def the_parts_know_one_another() -> None:
     """As every process does once at its start."""
     bootstrap.set_up()
+
+
+@pytest.fixture(autouse=True)
+def passwords_are_hashed_quickly(settings: Any) -> None:
+    """The real hash takes a tenth of a second by design, and many tests sign in."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

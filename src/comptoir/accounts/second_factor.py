@@ -13,6 +13,7 @@ from typing import Any
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal import flows as recovery
 from allauth.mfa.totp.forms import ActivateTOTPForm
@@ -148,7 +149,8 @@ def require(roles: Sequence[str], *, actor: Actor, at: datetime) -> None:
 def turn_on(request: HttpRequest, form: ActivateTOTPForm, *, actor: Actor, at: datetime) -> None:
     """From now on the app of the form is asked for a code; ten recovery codes are made with it."""
     user = request.user
-    totp.activate_totp(request, form)
+    made, _codes = totp.activate_totp(request, form)
+    post_authentication(request, made, reauthenticated=True)  # the recovery codes come next, without the password again
     record("accounts.second_factor.turned_on", {"person": user.pk}, actor=actor, at=at, subject=f"person:{user.pk}")
 
 

@@ -113,7 +113,12 @@ def _send(request: PersonRequest, row: Invitation, link: str) -> None:
     text = gettext(
         "%(who)s invites you to Comptoir, as %(role)s.\n\nSet your password here within %(days)d days:\n%(link)s\n\n"
         "The link works once. If you do not know what this is about, do nothing."
-    ) % {"who": request.user, "role": Role(row.role).label, "days": operator().invitation_days, "link": link}
+    ) % {
+        "who": " ".join(str(request.user).split()),
+        "role": Role(row.role).label,
+        "days": operator().invitation_days,
+        "link": link,
+    }
     try:
         EmailMessage(gettext("Your invitation to Comptoir"), text, to=[row.email]).send()
     except OSError as error:  # smtplib's errors are some of these
