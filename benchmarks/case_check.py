@@ -9,12 +9,10 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.case_push import MANY, Nothing
+from benchmarks import measured
+from benchmarks.case_push import MANY
 from benchmarks.harness import Bench, Row, seconds, within
-from comptoir.channels.connector import Connector, OpenedClient
 from comptoir.channels.records import Page, StockFigure
-from comptoir.kit import clock, ids
-from comptoir.kit.actor import SYSTEM
 
 PAGE = 1_000  # figures, as PrestaShop's webservice gives them
 WRONG = 10  # figures that differ
@@ -32,9 +30,13 @@ WHERE f.quantity <> greatest(l.on_hand - l.reserved - l.held - p.buffer, p.minim
 class Source:
     """The figures as a shop gives them; its pages are made beforehand, as its answers would be."""
 
-    def __init__(self, figures: Sequence[tuple[str, Decimal]]) -> None:
+    def __init__(self) -> None:
+        self._by_ref: dict[str, Decimal] = {}
+        self._pages: list[Page[StockFigure]] = []
+
+    def show(self, figures: Sequence[tuple[str, Decimal]]) -> None:
+        """These from now on."""
         self._by_ref = dict(figures)
-        self._pages = []
         for start in range(0, len(figures), PAGE):
             items = [_figure(listing, quantity) for listing, quantity in figures[start : start + PAGE]]
             self._pages.append(Page(items=items, cursor={"from": start + PAGE}, seen=tuple(one.ref for one in items)))
@@ -52,74 +54,40 @@ def _figure(listing: str, quantity: Decimal) -> StockFigure:
 
 def run(bench: Bench) -> list[Row]:
     """Seconds for all figures."""
-    from comptoir import connectors
-    from comptoir.channels import registry
-    from comptoir.channels.models import Channel, Mode
-    from comptoir.commerce.inventory import actions as inventory
-    from comptoir.config import bootstrap
-    from comptoir.engine import flow as flows
-    from comptoir.engine import runs
-    from comptoir.engine.models import Finding, RunStatus, Trigger
-    from comptoir.offers.models import PointWarehouse, SellingPoint
+    from comptoir.engine.models import Finding
 
-    bootstrap.set_up()
-    sources: list[Source] = []
-
-    def connect(config: Mapping[str, Any], door: Any) -> OpenedClient:
-        return OpenedClient(probe=sources[0], stock=sources[0])  # type: ignore[arg-type]  # nobody looks around here
-
-    card = Connector(
-        kind="counted", title="Counted", fields=(), connect=connect, config=Nothing, abilities=frozenset({"stock"})
-    )
-    registry.set_up(lambda kind: card if kind == card.kind else None, lambda: (card.kind,))
-    at = clock.now()
+    source = Source()
+    it = measured.connect("check_stock", stock=source)
     count = bench.variants or bench.size(100_000, 2_000)
-    channel = Channel.objects.create(
-        name="Counted", code="counted", kind=card.kind, mode=Mode.PRODUCTION, webhook_token=ids.token(), created_at=at
-    )
-    point = SellingPoint.objects.create(
-        channel=channel, external_id="1", name="Shop", figure="sellable", stock_initialised_at=at
-    )
-    warehouse = inventory.default_warehouse()
-    PointWarehouse.objects.create(point=point, warehouse=warehouse)
-    (flow,) = flows.ensure_flows(channel.pk, ["check_stock"])
 
     def check() -> float:
-        took = seconds(lambda: _check(flow.pk))
-        found = Finding.objects.filter(channel=channel, code="stock_differs", closed_at=None).count()
+        took = seconds(it.run)
+        found = Finding.objects.filter(channel=it.channel, code="stock_differs", closed_at=None).count()
         if found != WRONG:
             raise RuntimeError(f"{found} differences were found, not {WRONG}")
         return took
 
-    def _check(of: int) -> None:
-        if runs.execute(runs.request(of, Trigger.PERSON, SYSTEM, at=clock.now()), "bench") != RunStatus.DONE:
-            raise RuntimeError("the check did not come to its end")
-
     def join() -> float:
         differ: list[Any] = []
-        took = seconds(lambda: differ.extend(connection.execute(JOIN, [channel.pk])))
+        took = seconds(lambda: differ.extend(connection.execute(JOIN, [it.channel.pk])))
         if len(differ) != WRONG:
             raise RuntimeError(f"the join found {len(differ)} differences, not {WRONG}")
         return took
 
     with psycopg.connect(bench.url, autocommit=True) as connection:
-        connection.execute(MANY, {"count": count, "warehouse": warehouse.pk, "point": point.pk})
+        connection.execute(MANY, {"count": count, "warehouse": it.warehouse.pk, "point": it.point.pk})
         connection.execute(
             "UPDATE offers_offer o SET told = l.on_hand, is_waiting = false FROM inventory_level l"
             " WHERE o.point_id = %s AND l.variant_id = o.variant_id AND l.warehouse_id = %s",
-            [point.pk, warehouse.pk],
+            [it.point.pk, it.warehouse.pk],
         )
         connection.execute(
             "CREATE TABLE measured_figure AS SELECT o.listing, '1'::text AS point,"
             " CASE WHEN row_number() OVER (ORDER BY o.id) <= %s THEN o.told + 1 ELSE o.told END AS quantity"
             " FROM offers_offer o WHERE o.point_id = %s",
-            [WRONG, point.pk],
+            [WRONG, it.point.pk],
         )
         connection.execute("VACUUM ANALYZE")
-        sources.append(Source(connection.execute("SELECT listing, quantity FROM measured_figure").fetchall()))
-        try:
-            ours, limit = bench.rounds(check, join)
-        finally:
-            connection.execute("DROP TABLE measured_figure")
-            registry.set_up(connectors.find, connectors.kinds)
+        source.show(connection.execute("SELECT listing, quantity FROM measured_figure").fetchall())
+        ours, limit = bench.rounds(check, join)
     return [within(f"stock check, {count:,} offers", ours, limit, "s", 3)]

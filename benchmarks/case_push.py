@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import psycopg
-from msgspec import Struct
 
+from benchmarks import measured
 from benchmarks.harness import Bench, Row, below, say, within
-from comptoir.channels.connector import Connector, OpenedClient
 from comptoir.channels.records import Answer, Fate, LevelToTell
-from comptoir.kit import clock, ids
-from comptoir.kit.actor import SYSTEM
 
 BATCH = 100  # levels in one call
 
@@ -38,10 +34,6 @@ SELECT %(point)s, id, 'L' || id, 'L' || id, true, 0, true, 0, 0 FROM variants
 """
 
 
-class Nothing(Struct):
-    """This channel is connected without a word."""
-
-
 class Target:
     """A channel that answers at once: what is left is our own cost."""
 
@@ -61,50 +53,25 @@ class Target:
 
 def run(bench: Bench) -> list[Row]:
     """Calls, and milliseconds per level from the start of the run to its last call."""
-    from comptoir.channels import registry
-    from comptoir.channels.models import Channel, Mode
-    from comptoir.commerce.inventory import actions as inventory
-    from comptoir.config import bootstrap
-    from comptoir.engine import flow as flows
-    from comptoir.engine import runs
-    from comptoir.engine.models import RunStatus, Trigger
-    from comptoir.offers.models import Offer, PointWarehouse, SellingPoint
+    from comptoir.offers.models import Offer
 
-    bootstrap.set_up()
     target = Target()
-
-    def connect(config: Mapping[str, Any], door: Any) -> OpenedClient:
-        return OpenedClient(probe=target, levels=target)  # type: ignore[arg-type]  # nobody looks around here
-
-    card = Connector(
-        kind="measured", title="Measured", fields=(), connect=connect, config=Nothing, abilities=frozenset({"levels"})
-    )
-    registry.set_up(lambda kind: card if kind == card.kind else None, lambda: (card.kind,))
-    at = clock.now()
+    it = measured.connect("push_stock", levels=target)
     count = bench.size(100_000, 2_000)
-    channel = Channel.objects.create(
-        name="Told", code="told", kind=card.kind, mode=Mode.PRODUCTION, webhook_token=ids.token(), created_at=at
-    )
-    point = SellingPoint.objects.create(
-        channel=channel, external_id="1", name="Shop", figure="sellable", stock_initialised_at=at
-    )
-    warehouse = inventory.default_warehouse()
-    PointWarehouse.objects.create(point=point, warehouse=warehouse)
-    (flow,) = flows.ensure_flows(channel.pk, ["push_stock"])
     figures: list[float] = []
     calls: list[int] = []
     with psycopg.connect(bench.url, autocommit=True) as connection:
-        connection.execute(MANY, {"count": count, "warehouse": warehouse.pk, "point": point.pk})
+        connection.execute(MANY, {"count": count, "warehouse": it.warehouse.pk, "point": it.point.pk})
         for _round in range(1 if bench.quick else 3):
             connection.execute("UPDATE offers_offer SET is_waiting = true, told = NULL, touched = touched + 1")
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")
             target.calls = target.levels = 0
             start = time.perf_counter()
-            status = runs.execute(runs.request(flow.pk, Trigger.PERSON, SYSTEM, at=clock.now()), "bench")
+            it.run()
             waiting = Offer.objects.filter(is_waiting=True).count()
-            if status != RunStatus.DONE or target.levels != count or waiting:
-                raise RuntimeError(f"{target.levels} of {count} levels were told, {waiting} wait, the run is {status}")
+            if target.levels != count or waiting:
+                raise RuntimeError(f"{target.levels} of {count} levels were told, {waiting} wait")
             figures.append((target.last - start) / count * 1000)
             calls.append(target.calls)
     say("    " + ", ".join(f"{figure:.3f} ms" for figure in figures))
