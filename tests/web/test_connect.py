@@ -25,6 +25,7 @@ from comptoir.events.models import Event
 from comptoir.flows import connecting
 from comptoir.kit import clock, sql
 from comptoir.kit.actor import SYSTEM
+from comptoir.kit.secrets import Box
 from comptoir.offers.models import Mapping, SellingPoint
 
 NEW = "/channels/connect/prestashop/"
@@ -64,6 +65,7 @@ def connected(owner: Client) -> Channel:
 def to_the_summary(owner: Client, **places: Any) -> Channel:
     row = connected(owner)
     owner.post(STEP + "found/", {"how": "on"})
+    owner.post(STEP + "products/", {"how": "on"})
     owner.post(STEP + "mappings/", {})
     warehouse = Warehouse.objects.earliest("id").pk
     given = {f"{p.pk}-warehouse": warehouse for p in row.points.all()}
@@ -345,8 +347,8 @@ def test_who_left_in_the_middle_goes_on_where_they_were(owner: Client, shop: Pre
 
     for page in ("/channels/", "/channels/demo-shop/", "/channels/connect/"):
         assert "Go on connecting" in owner.get(page).content.decode(), page
-    assert owner.get(STEP)["Location"] == STEP + "mappings/"
-    assert owner.get(STEP + "summary/")["Location"] == STEP + "mappings/"
+    assert owner.get(STEP)["Location"] == STEP + "products/"
+    assert owner.get(STEP + "summary/")["Location"] == STEP + "products/"
     assert owner.get(STEP + "found/").status_code == 200
 
 
@@ -367,7 +369,7 @@ def test_a_tab_left_open_changes_nothing_once_it_is_done(owner: Client, shop: Pr
     owner.post(STEP + "summary/")
     [point] = row.points.all()
 
-    for step in ("found/", "mappings/", "places/", "summary/"):
+    for step in ("found/", "products/", "mappings/", "places/", "summary/"):
         answer = owner.post(STEP + step, {f"{point.pk}-warehouse": "", f"{point.pk}-buffer": "9"})
         assert answer["Location"] == "/channels/demo-shop/", step
 
@@ -380,6 +382,7 @@ def test_a_tab_left_open_changes_nothing_once_it_is_done(owner: Client, shop: Pr
 def test_statuses_without_a_meaning_come_first_and_choices_are_kept(owner: Client, shop: PrestaShopSimulator) -> None:
     row = connected(owner)
     owner.post(STEP + "found/", {"how": "on"})
+    owner.post(STEP + "products/", {"how": "on"})
     seen = Seen.objects.get(channel=row)
     [shipped] = [one for one in seen.content["statuses"] if one["name"] == "Shipped"]
     shipped["state"] = "unknown"  # a status whose flags say nothing
@@ -421,6 +424,7 @@ def test_a_carrier_that_another_shop_has_is_proposed_under_the_name_it_has_here(
 def test_a_rule_that_does_not_exist_is_refused_and_the_step_stays(owner: Client, shop: PrestaShopSimulator) -> None:
     row = connected(owner)
     owner.post(STEP + "found/", {"how": "on"})
+    owner.post(STEP + "products/", {"how": "on"})
     first = Mapping.objects.filter(channel=row, kind="status").earliest("id")
 
     answer = owner.post(STEP + "mappings/", {f"status:{first.external_id}": "burn"}, follow=True)
@@ -457,6 +461,7 @@ def test_a_place_that_makes_no_sense_is_refused_whole(
 ) -> None:
     row = connected(owner)
     owner.post(STEP + "found/", {"how": "on"})
+    owner.post(STEP + "products/", {"how": "on"})
     owner.post(STEP + "mappings/", {})
     [point] = row.points.all()
     given = {f"{point.pk}-warehouse": str(Warehouse.objects.earliest("id").pk), "sales_from": "2026-06-01"}
@@ -538,3 +543,24 @@ def test_looking_again_says_what_went_wrong(owner: Client, shop: PrestaShopSimul
 def test_an_unknown_kind_leads_to_those_there_are(owner: Client) -> None:
     assert owner.get("/channels/connect/spaceship/")["Location"] == "/channels/connect/"
     assert "PrestaShop" in owner.get("/channels/connect/").content.decode()
+
+
+def test_credentials_that_no_key_opens_any_more_are_typed_again(owner: Client, shop: PrestaShopSimulator) -> None:
+    row = connected(owner)
+    other = Box(("a key that is gone",))
+    Channel.objects.filter(pk=row.pk).update(sealed=other.close({"key": DEMO_KEY}))
+    before = Event.objects.filter(name="channels.channel.corrected").count()
+
+    assert owner.get(STEP + "credentials/").status_code == 200
+    assert owner.post(NEW, typed())["Location"] == STEP + "found/"  # as if it were connected anew
+
+    row.refresh_from_db()
+    assert channels.config_of(row)["key"] == DEMO_KEY
+    Channel.objects.filter(pk=row.pk).update(sealed=other.close({"key": DEMO_KEY}))
+    answer = owner.post(STEP + "credentials/", typed(key=""))
+    assert answer.status_code == 422
+    assert "cannot be read any more" in answer.content.decode()
+    assert owner.post(STEP + "credentials/", typed()).status_code == 302
+    row.refresh_from_db()
+    assert channels.config_of(row)["key"] == DEMO_KEY
+    assert Event.objects.filter(name="channels.channel.corrected").count() == before + 2

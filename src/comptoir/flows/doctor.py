@@ -128,12 +128,14 @@ SELECT 'pack_suspected', 'listing:' || l.external_id, l.external_id, l.variant_i
         ELSE jsonb_build_object('why', 'unit', 'there', l.unit, 'here', l.our_unit) END
 FROM said l WHERE by_words OR by_price OR by_unit
 """
-# Where nothing is here yet, and new products come in, every listing is new: that is no suspicion.
+# Where nothing is here yet, and new products come in, every listing is new: that is no suspicion. After the others: what is
+# said of a listing already is not said twice.
 _ONLY_THERE = f"""
 SELECT 'only_there', 'listing:' || l.external_id, l.external_id, NULL, {_LABEL},
     jsonb_build_object('creates', c.creates_products, 'own_sku', l.own_sku)
 FROM offers_listed l JOIN channels_channel c ON c.id = l.channel_id
 WHERE {_HERE} AND l.match = 'none' AND (NOT c.creates_products OR (l.own_sku = '' AND EXISTS (SELECT FROM catalog_variant)))
+  AND NOT EXISTS (SELECT FROM doctor_found f WHERE f.listing = l.external_id AND f.code IN ('no_sku', 'same_sku'))
 """
 _ONLY_HERE = """
 SELECT 'only_here', 'variant:' || v.id, '', v.id, concat_ws(' · ', v.sku, p.name), jsonb_build_object('sku', v.sku)

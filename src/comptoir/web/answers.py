@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db import transaction
@@ -23,13 +24,22 @@ def actor(user: User) -> Actor:
     return Actor(ActorKind.PERSON, str(user.pk), str(user)[:120])
 
 
+@dataclass
+class Attempt:
+    """What became of it."""
+
+    refused: bool = False
+
+
 @contextmanager
-def attempt(request: HttpRequest, done: str = "") -> Iterator[None]:
+def attempt(request: HttpRequest, done: str = "") -> Iterator[Attempt]:
     """Run actions in one transaction; a refusal undoes them all and is told on the next page."""
+    tried = Attempt()
     try:
         with transaction.atomic():
-            yield
+            yield tried
     except ComptoirError as refusal:
+        tried.refused = True
         messages.error(request, words(refusal))
     else:
         if done:

@@ -209,6 +209,11 @@ WORDS: dict[str, Words] = {
     ),
     "image_missing": Words(_("A picture is missing at the channel"), "", "products"),
     "listing_gone": Words(_("A listing is gone from the channel"), "", "products"),
+    "listings_left_out": Words(
+        _("%(listings)s listings match nothing of yours and were left out, first “%(sku)s”: this channel only maps"),
+        _("Match them by hand or by a file, or let the channel create the rest."),
+        "offers",
+    ),
     "listing_shrank": Words(
         _("The list of products shrank too much to be believed"),
         _("Check the shop. If it is right, run the flow again and confirm."),
@@ -406,6 +411,7 @@ KINDS = {
     "units_out_of_nowhere": _("Units that nobody had counted in"),
     "books_broken": _("The books do not add up"),
     "facts_failed": _("Work of a flow could not be read"),
+    "listings_left_out": _("Listings left out"),
     "duplicate_sku": _("Two listings with one SKU"),
     "sku_differs": _("SKU differs at the shop"),
     "barcode_taken": _("Barcode of another variant"),

@@ -12,7 +12,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import F
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -255,6 +255,12 @@ def parse_quantity(text: str, place: str) -> Decimal:
     if not number.is_finite():
         raise BadInput(_("not a number"), place=place, value=text, cure="12")
     return number
+
+
+def chosen_warehouses(given: QueryDict, name: str) -> list[int]:
+    """The warehouses that were ticked under a name, in the order of the form; what is none of ours is passed over."""
+    known = set(Warehouse.objects.values_list("pk", flat=True))
+    return [int(text) for text in given.getlist(name) if text.isdigit() and int(text) in known]
 
 
 class Adjustment(forms.Form):
