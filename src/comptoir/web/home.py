@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Sum
-from django.db.models.functions import TruncHour
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,14 +20,18 @@ from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.commerce.inventory.models import Backorder
 from comptoir.commerce.orders.models import Order, Status
 from comptoir.engine.models import Severity
-from comptoir.kit import clock
+from comptoir.kit import clock, sql
 from comptoir.kit.money import to_minor
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import cells, channel_names
+from comptoir.web import cells, channel_names, plots
 from comptoir.web import channels as channels_page
 from comptoir.web import findings as findings_page
 
 MOST = 1000  # counting stops here: "1,000+" says enough on a first page
+GROUPS = 8  # cures that are shown; the page of findings has them all
+LATE = timedelta(days=2)  # an order that can be prepared and is older than this waits too long
+DAYS = 15  # of the plots: today, and two weeks before it
+WEEK = 7
 
 
 @require_GET
@@ -35,7 +40,9 @@ def home(request: PersonRequest) -> HttpResponse:
     """One page that says how it goes."""
     sees_channels = allows(request.user, Right.SEE_CHANNELS)
     context = {
-        "groups": findings_page.groups(request.user, severity=Severity.ERROR)[:8] if sees_channels else [],
+        "groups": by_cure(findings_page.groups(request.user, severity=Severity.ERROR))[:GROUPS]
+        if sees_channels
+        else [],
         "waits": _waits(request),
         "standings": channels_page.standings() if sees_channels else None,
         "today": _today() if allows(request.user, Right.SEE_ORDERS) else None,
@@ -43,15 +50,32 @@ def home(request: PersonRequest) -> HttpResponse:
     return render(request, "home/home.html", context)
 
 
+def by_cure(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Open Errors that are cured in the same way, once, with every channel that has them."""
+    cures: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for each in groups:
+        cures[each["group"].code, str(each["cure"])].append(each)
+    return [
+        {
+            "first": several[0],
+            "channels": several,
+            "n": sum(each["group"].subjects for each in several),
+            "is_cut": any(each["is_cut"] for each in several),
+            "all_url": f"{reverse('findings_all')}?state=open&code={code}",
+        }
+        for (code, _cure), several in cures.items()
+    ]
+
+
 def _waits(request: PersonRequest) -> list[dict[str, Any]]:
     """What waits for somebody of this role, as counted links."""
     said: list[dict[str, Any]] = []
 
-    def say(rows: Any, words: Any, url: str) -> None:
+    def say(rows: Any, words: Any, url: str, *, is_urgent: bool = False) -> None:
         number = rows[: MOST + 1].count()
         if number:
             shown = f"{cells.number(MOST)}+" if number > MOST else cells.number(number)
-            said.append({"words": words(number) % {"n": shown}, "url": url})
+            said.append({"words": words(number) % {"n": shown}, "url": url, "is_urgent": is_urgent})
 
     if allows(request.user, Right.SEE_STAGING):
         staged = StagedSale.objects.order_by()
@@ -67,6 +91,16 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
         orders = Order.objects.order_by()
         open_ = orders.filter(status=Status.PROCESSING, is_blocked=False)
         say(open_, lambda n: ngettext("%(n)s order to prepare", "%(n)s orders to prepare", n), reverse("orders"))
+        late_since = clock.now() - LATE
+        late_ones = open_.filter(placed_at__lt=late_since)
+        say(
+            late_ones,
+            lambda n: ngettext(
+                "%(n)s order waits for more than two days", "%(n)s orders wait for more than two days", n
+            ),
+            reverse("orders"),
+            is_urgent=True,
+        )
         hold = orders.filter(status=Status.ON_HOLD)
         say(hold, lambda n: ngettext("%(n)s order on hold", "%(n)s orders on hold", n), f"{reverse('orders')}?tab=hold")
         late = Backorder.objects.order_by().values("order").distinct()
@@ -78,64 +112,107 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
     return said
 
 
+# One walk along the index of the times at which orders were placed, whatever their number in all.
+_ORDERS = """
+SELECT channel, currency, (placed_at AT TIME ZONE %(zone)s)::date AS day,
+       extract(hour FROM placed_at AT TIME ZONE %(zone)s)::int AS hour, count(*),
+       count(*) FILTER (WHERE is_so_far), coalesce(sum(total) FILTER (WHERE is_sold), 0),
+       coalesce(sum(total) FILTER (WHERE is_sold AND is_so_far), 0)
+FROM (
+    SELECT channel, currency, placed_at, total, status <> 'cancelled' AS is_sold,
+           (placed_at AT TIME ZONE %(zone)s)::time <= %(time)s::time AS is_so_far
+    FROM orders_order WHERE placed_at >= %(since)s AND placed_at <= %(now)s
+) placed
+GROUP BY 1, 2, 3, 4
+"""
+
+
+@dataclass
+class _Sold:
+    """What one channel sold in one currency, by day; `so_far`: until this hour of the day."""
+
+    orders: dict[date, int] = field(default_factory=lambda: defaultdict(int))
+    orders_so_far: dict[date, int] = field(default_factory=lambda: defaultdict(int))
+    total: dict[date, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    total_so_far: dict[date, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+
+
 def _today() -> dict[str, Any]:
-    """Orders by the hour, today and a week ago, and the turnover of each channel and currency."""
-    now = timezone.localtime(clock.now())
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    before = start - timedelta(days=7)
-    today, then = _by_hour(start), _by_hour(before)
-    so_far = sum(then[: now.hour + 1])
-    most = max(1, sum(today), sum(then))
+    """Orders by the hour, today and on the same day last week, and the turnover of each channel and currency over two
+    weeks, by the clock and the calendar of the reader."""
+    zone = timezone.get_current_timezone()
+    now = clock.now().astimezone(zone)
+    days = [now.date() - timedelta(days=n) for n in range(DAYS - 1, -1, -1)]
+    today, before = days[-1], days[-1 - WEEK]
+    hours: dict[date, list[int]] = {today: [0] * 24, before: [0] * 24}
+    sold: dict[tuple[int | None, str], _Sold] = defaultdict(_Sold)
+    asked = {
+        "zone": str(zone),
+        "time": now.time(),
+        "since": datetime.combine(days[0], time(), zone),
+        "now": now,
+    }
+    for channel, currency, day, hour, number, so_far, total, total_so_far in sql.rows(_ORDERS, asked):
+        if day in hours:
+            hours[day][hour] += number
+        one = sold[channel, currency]
+        one.orders[day] += number
+        one.orders_so_far[day] += so_far
+        one.total[day] += total
+        one.total_so_far[day] += total_so_far
+    number, number_before = sum(hours[today]), sum(one.orders_so_far[before] for one in sold.values())
+    most = max(1, number, sum(hours[before]))
     return {
-        "orders": sum(today),
-        "orders_before": so_far,
-        "now": plot(today[: now.hour + 1], most),
-        "before": plot(then, most),
-        "turnover": _turnover(start, before, now),
+        "orders": number,
+        "orders_before": number_before,
+        "now": plots.steps(hours[today][: now.hour + 1], most),
+        "before": plots.steps(hours[before], most),
+        "turnover": _turnover(sold, days),
+        "sums": _sums(sold, days),
+        "days": DAYS,
     }
 
 
-def _by_hour(start: datetime) -> list[int]:
-    hours = [0] * 24
-    rows = Order.objects.filter(placed_at__gte=start, placed_at__lt=start + timedelta(days=1)).order_by()
-    for row in rows.annotate(hour=TruncHour("placed_at")).values("hour").annotate(n=Count("pk")):
-        hours[timezone.localtime(row["hour"]).hour] += row["n"]
-    return hours
-
-
-def _turnover(start: datetime, before: datetime, now: datetime) -> list[dict[str, Any]]:
-    """Sums across currencies are never made: one row per channel and currency."""
+def _turnover(sold: Mapping[tuple[int | None, str], _Sold], days: Sequence[date]) -> list[dict[str, Any]]:
+    """One row per channel and currency: sums across currencies are never made."""
     names = channel_names.all_names()
-
-    def sums(since: datetime, until: datetime) -> dict[tuple[int | None, str], Any]:
-        rows = (
-            Order.objects.filter(placed_at__gte=since, placed_at__lt=until).exclude(status=Status.CANCELLED).order_by()
+    marked = {DAYS - 1: "now", DAYS - 1 - WEEK: "before"}
+    return [
+        {
+            "channel": names.get(channel or 0, ""),
+            **_row(one, currency, days),
+            "plot": plots.bars([one.total[day] for day in days], marked=marked),
+        }
+        for (channel, currency), one in sorted(
+            sold.items(), key=lambda item: (names.get(item[0][0] or 0, ""), item[0][1])
         )
-        grouped = rows.values("channel", "currency").annotate(n=Count("pk"), total=Sum("total"))
-        return {(row["channel"], row["currency"]): row for row in grouped}
+    ]
 
-    today, then = sums(start, start + timedelta(days=1)), sums(before, before + (now - start))
+
+def _sums(sold: Mapping[tuple[int | None, str], _Sold], days: Sequence[date]) -> list[dict[str, Any]]:
+    """A sum for each currency that more than one channel sells in."""
+    by_currency: dict[str, list[_Sold]] = defaultdict(list)
+    for (_channel, currency), one in sold.items():
+        by_currency[currency].append(one)
     rows = []
-    for key in sorted({*today, *then}, key=lambda k: (names.get(k[0] or 0, ""), k[1])):
-        one, other = today.get(key), then.get(key)
-        rows.append(
-            {
-                "channel": names.get(key[0] or 0, ""),
-                "orders": one["n"] if one else 0,
-                "orders_before": other["n"] if other else 0,
-                "total": cells.money(to_minor(one["total"], key[1]) if one else None, key[1]),
-                "total_before": cells.money(to_minor(other["total"], key[1]) if other else None, key[1]),
-            }
-        )
+    for currency, several in sorted(by_currency.items()):
+        if len(several) < 2:
+            continue
+        summed = _Sold()
+        for one in several:
+            for day in days:
+                summed.orders_so_far[day] += one.orders_so_far[day]
+                summed.total_so_far[day] += one.total_so_far[day]
+        rows.append(_row(summed, currency, days))
     return rows
 
 
-def plot(numbers: Sequence[int], most: int) -> str:
-    """Running totals as the points of a step line on a field of 240 by 80."""
-    points, total = ["0,80"], 0
-    for hour, number in enumerate(numbers):
-        points.append(f"{hour * 10},{80 - round(76 * total / most, 1)}")
-        total += number
-        points.append(f"{hour * 10},{80 - round(76 * total / most, 1)}")
-    points.append(f"{len(numbers) * 10},{80 - round(76 * total / most, 1)}")
-    return " ".join(points)
+def _row(one: _Sold, currency: str, days: Sequence[date]) -> dict[str, Any]:
+    today, before = days[-1], days[-1 - WEEK]
+    return {
+        "currency": currency,
+        "orders": one.orders_so_far[today],
+        "orders_before": one.orders_so_far[before],
+        "total": cells.money(to_minor(one.total_so_far[today], currency), currency),
+        "total_before": cells.money(to_minor(one.total_so_far[before], currency), currency),
+    }
