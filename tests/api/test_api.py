@@ -1,6 +1,7 @@
 """The API: who may, what it answers, and how it says no."""
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from comptoir.accounts.models import Role, Token
 from comptoir.accounts.rights import Scope
 from comptoir.api import errors
 from comptoir.api.callers import RIGHTS
+from comptoir.api.orders import OrderOut
 from comptoir.api.urls import api
 from comptoir.channels.models import Channel
 from comptoir.commerce.catalog.models import Barcode, Price, PriceList, Product, Variant
@@ -215,6 +217,9 @@ def test_an_order_with_its_lines_in_order(with_token: Asker) -> None:
         (2, "B", "2.000"),
     ]
     assert shown["charges"] == [{"kind": "shipping", "name": "", "amount": "9.500000", "tax": None}]
+    # Answers of many values are written without being held against their schema.
+    assert json.loads(OrderOut.model_validate(shown).model_dump_json()) == shown
+    assert with_token(Scope.ORDERS_READ).get("/api/v1/orders").json() == {"items": [shown], "after": None}
 
 
 def test_roles_without_need_see_no_buyer(signed_in: Asker) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
 from comptoir.accounts.rights import Scope
 from comptoir.api.callers import caller, needs
 from comptoir.api.errors import NotThere
-from comptoir.api.pages import Asked, Moment, Number, Page, page
+from comptoir.api.pages import Asked, Moment, Number, Page, page, sent
 from comptoir.channels.models import Channel
 from comptoir.commerce.inventory import queries as inventory
-from comptoir.commerce.inventory.records import LineStanding
-from comptoir.commerce.orders.models import Line, Order, Status
+from comptoir.commerce.orders.models import Charge, Line, Order, Status
 
 ZERO = Decimal("0.000")
 
@@ -85,8 +83,8 @@ def orders(
     status: Status | None = None,
     channel: int | None = None,
     external_id: str | None = None,
-) -> dict[str, Any]:
-    rows = _whole()
+) -> HttpResponse:
+    rows = Order.objects.only(*_PLAIN)
     if status is not None:
         rows = rows.filter(status=status)
     if channel is not None:
@@ -96,44 +94,42 @@ def orders(
         rows = rows.filter(channel__in=channels, external_id=external_id)  # unique together, and found so
     found = page(rows, ("-placed_at", "-id"), place, lambda order: order)
     found["items"] = _shown(found["items"], caller(request).sees_buyers)
-    return found
+    return sent(found)
 
 
 @router.get("/orders/{number}", response=OrderOut, summary="One order, by its number")
-def order(request: HttpRequest, number: str) -> dict[str, Any]:
-    rows = list(_whole().filter(number=number))
+def order(request: HttpRequest, number: str) -> HttpResponse:
+    rows = list(Order.objects.only(*_PLAIN).filter(number=number))
     if not rows:
         raise NotThere("there is no such order")
-    return _shown(rows, caller(request).sees_buyers)[0]
+    return sent(_shown(rows, caller(request).sees_buyers)[0])
 
 
-def _whole() -> QuerySet[Order]:
-    return Order.objects.prefetch_related("lines", "charges")
+_PLAIN = tuple(name for name in OrderOut.model_fields if name not in ("lines", "charges"))
+_OF_LINE = tuple(name for name in LineOut.model_fields if name not in ("variant", "reserved", "backordered"))
 
 
 def _shown(rows: Sequence[Order], sees_buyers: bool) -> list[dict[str, Any]]:
-    standings = inventory.reserved_by_line([row.pk for row in rows])
-    return [_one(row, standings, sees_buyers) for row in rows]
+    """Orders as `OrderOut` describes them; a page has hundreds of lines, so they are read as values, together."""
+    ids = [row.pk for row in rows]
+    standings = inventory.reserved_by_line(ids)
+    lines: dict[int, list[dict[str, Any]]] = {pk: [] for pk in ids}
+    for line in (
+        Line.objects.filter(order__in=ids).order_by("order", "position").values("id", "order", "variant", *_OF_LINE)
+    ):
+        pk, of = line.pop("id"), line.pop("order")
+        standing = standings.get(pk)
+        line["reserved"] = standing.reserved_total if standing else ZERO
+        line["backordered"] = standing.backordered if standing else ZERO
+        lines[of].append(line)
+    charges: dict[int, list[dict[str, Any]]] = {pk: [] for pk in ids}
+    for charge in Charge.objects.filter(order__in=ids).order_by("id").values("order", *ChargeOut.model_fields):
+        charges[charge.pop("order")].append(charge)
+    return [_one(row, lines[row.pk], charges[row.pk], sees_buyers) for row in rows]
 
 
-def _one(row: Order, standings: Mapping[int, LineStanding], sees_buyers: bool) -> dict[str, Any]:
-    plain = set(OrderOut.model_fields) - {"lines", "charges"}
-    shown = {name: getattr(row, name) for name in plain}
+def _one(row: Order, lines: list[dict[str, Any]], charges: list[dict[str, Any]], sees_buyers: bool) -> dict[str, Any]:
+    shown = {name: getattr(row, name) for name in _PLAIN}
     if not sees_buyers:
         shown |= {"buyer": None, "billing": None, "shipping": None}
-    lines = sorted(row.lines.all(), key=lambda line: line.position)
-    return {
-        **shown,
-        "lines": [_line(line, standings.get(line.pk)) for line in lines],
-        "charges": list(row.charges.all()),
-    }
-
-
-def _line(line: Line, standing: LineStanding | None) -> dict[str, Any]:
-    plain = set(LineOut.model_fields) - {"variant", "reserved", "backordered"}
-    return {
-        **{name: getattr(line, name) for name in plain},
-        "variant": line.variant_id,
-        "reserved": standing.reserved_total if standing else ZERO,
-        "backordered": standing.backordered if standing else ZERO,
-    }
+    return {**shown, "lines": lines, "charges": charges}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpResponse
 from ninja import Field, Query, Schema
 from pydantic import PlainSerializer
 
@@ -56,6 +58,19 @@ def page(rows: QuerySet[M], fields: Sequence[str], place: Place, shown: Callable
         "items": [shown(row) for row in items],
         "after": paging.encode([_text(getattr(items[-1], name)) for name in names]) if more else None,
     }
+
+
+def sent(answer: dict[str, Any]) -> HttpResponse:
+    """An answer of many values, written at once: what its schema says is for those who read it, and for the tests."""
+    return HttpResponse(json.dumps(answer, default=_written), content_type="application/json; charset=utf-8")
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no form in the API")
 
 
 def _beyond(model: type[Model], names: Sequence[str], texts: Sequence[str | None], downwards: bool) -> Q:
