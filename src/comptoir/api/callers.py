@@ -23,6 +23,7 @@ RIGHTS: dict[Scope, Right] = {
     Scope.CATALOG_READ: Right.SEE_CATALOG,
     Scope.STOCK_READ: Right.SEE_STOCK,
     Scope.ORDERS_READ: Right.SEE_ORDERS,
+    Scope.PURCHASING_READ: Right.SEE_PURCHASING,
     Scope.RUNS_READ: Right.SEE_CHANNELS,
     Scope.TOKENS_MANAGE: Right.MANAGE_PEOPLE,
 }
@@ -51,7 +52,9 @@ class Caller:
     @property
     def sees_buyers(self) -> bool:
         """Names and addresses: a token that reads orders is meant to have them, a role has to say so."""
-        return self.token is not None or allows(self.person, Right.SEE_BUYERS)
+        if self.token is not None:
+            return Scope.ORDERS_READ.value in self.token.scopes
+        return allows(self.person, Right.SEE_BUYERS)
 
 
 class BearerToken(HttpBearer):

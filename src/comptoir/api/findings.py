@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from comptoir.accounts.rights import Scope
-from comptoir.api.callers import needs
+from comptoir.api.callers import caller, needs
 from comptoir.api.pages import Asked, Moment, Page, page
 from comptoir.engine.models import Finding, Severity
+from comptoir.flows import personal
 
 router = Router(tags=["findings"], auth=needs(Scope.RUNS_READ))
 
@@ -44,7 +45,10 @@ def findings(
         rows = rows.filter(channel_id=channel)
     if severity is not None:
         rows = rows.filter(severity=severity)
-    return page(rows, ("-last_at", "-id"), place, _shown)
+    found = page(rows, ("-last_at", "-id"), place, _shown)
+    if not caller(request).sees_buyers:  # a change of a sale tells both addresses
+        found["items"] = [{**one, "facts": personal.without_people(one["facts"])} for one in found["items"]]
+    return found
 
 
 def _shown(row: Finding) -> dict[str, Any]:

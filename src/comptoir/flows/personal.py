@@ -294,6 +294,11 @@ class _Mask:
         return content
 
 
+def without_people(content: Any) -> Any:
+    """Facts for whoever has no need to know who bought: of addresses and buyers in them the country is left."""
+    return _Mask(()).content(content)
+
+
 # -- erasing -----------------------------------------------------------------------------------------------------------
 
 #: Free text and facts of the rows that are theirs: table, how its rows are found, texts, documents.

@@ -125,11 +125,16 @@ ORDERS = lists.Listing(
 # For roles that have no need to know who bought.
 ORDERS_ALONE = replace(ORDERS, columns=[c for c in ORDERS.columns if c.cell is not _buyer], search=None)
 
+
+def _buyer_there(sale: StagedSale) -> str:
+    return cells.name(sale.buyer)
+
+
 UNPAID = lists.Listing(
     columns=(
         lists.Column(_("Sale"), lambda s: cells.link(reverse("staged", args=[s.pk]), s.number), "a"),
         lists.Column(_("Channel"), lambda s: cells.name(s.channel.name)),
-        lists.Column(_("Buyer"), lambda s: cells.name(s.buyer), "c"),
+        lists.Column(_("Buyer"), _buyer_there, "c"),
         lists.Column(_("Placed"), lambda s: cells.moment(s.placed_at), "d"),
         lists.Column(_("Status there"), lambda s: cells.name(s.status_name or s.external_status)),
         lists.Column(_("Looked at again"), lambda s: cells.moment(s.next_look_at)),
@@ -141,6 +146,10 @@ UNPAID = lists.Listing(
         _("Sales that are not paid yet stay in staging and are looked at again by themselves."),
     ),
 )
+
+
+# The same for them.
+UNPAID_ALONE = replace(UNPAID, columns=[c for c in UNPAID.columns if c.cell is not _buyer_there])
 
 
 def _name_channels(rows: Sequence[Order]) -> None:
@@ -156,7 +165,8 @@ def orders(request: PersonRequest) -> HttpResponse:
     tab = request.GET.get("tab", "prepare")
     tab = tab if tab in TABS else "prepare"
     if tab == "unpaid":
-        shown = UNPAID.show(request, StagedSale.objects.filter(state=State.RETRY).select_related("channel"))
+        listed = UNPAID if allows(request.user, Right.SEE_BUYERS) else UNPAID_ALONE
+        shown = listed.show(request, StagedSale.objects.filter(state=State.RETRY).select_related("channel"))
     else:
         shown = (ORDERS if allows(request.user, Right.SEE_BUYERS) else ORDERS_ALONE).show(request, _tab(tab))
     return render(request, "orders/list.html", {"list": shown, "tabs": TABS, "tab": tab, "tab_field": "tab"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -52,13 +53,17 @@ def _state(row: StagedSale) -> str:
     return cells.badge(row.state, words.of(State, row.state))
 
 
+def _buyer(row: StagedSale) -> str:
+    return cells.name(row.buyer)
+
+
 GRID = lists.Listing(
     columns=(
         lists.Column(
             _("Sale"), lambda s: cells.two(cells.link(reverse("staged", args=[s.pk]), s.number), s.channel.name), "a"
         ),
         lists.Column(_("Placed"), lambda s: cells.moment(s.placed_at), "d"),
-        lists.Column(_("Buyer"), lambda s: cells.name(s.buyer)),
+        lists.Column(_("Buyer"), _buyer),
         lists.Column(_("Status there"), lambda s: cells.name(s.status_name or s.external_status)),
         lists.Column(_("State"), _state, "b"),
         lists.Column(_("What is missing"), _anomalies, "c"),
@@ -110,7 +115,10 @@ def staging(request: PersonRequest) -> HttpResponse:
     tab = tab if tab in TABS else "repair"
     rows = StagedSale.objects.filter(state__in=TABS[tab][1]).select_related("channel").defer("raw", "sale")
     may_decide = tab in DECIDABLE and allows(request.user, Right.ACCEPT_SALES)
-    shown = (GRID if may_decide else READ_ONLY).show(request, rows)
+    listed = GRID if may_decide else READ_ONLY
+    if not allows(request.user, Right.SEE_BUYERS):
+        listed = replace(listed, columns=[column for column in listed.columns if column.cell is not _buyer])
+    shown = listed.show(request, rows)
     tabs = {name: title for name, (title, _states) in TABS.items()}
     return render(
         request,
