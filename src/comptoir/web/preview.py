@@ -68,8 +68,7 @@ def _new(row: PlanRow) -> str:
 PLAN = lists.Listing(
     columns=(
         lists.Column(gettext_lazy("What"), _what, "a"),
-        lists.Column(gettext_lazy("Kind"), lambda r: words.planned(r.kind)),
-        lists.Column(gettext_lazy("Field"), lambda r: words.planned(r.field), "c"),
+        lists.Column(gettext_lazy("Kind"), lambda r: group_words(f"{r.kind}/{r.field}"), "c"),
         lists.Column(gettext_lazy("Now"), _old, "d", is_number=True),
         lists.Column(gettext_lazy("Then"), _new, "b", is_number=True),
     ),
@@ -80,7 +79,7 @@ PLAN = lists.Listing(
 REPLAY = replace(
     PLAN,
     columns=(
-        *PLAN.columns[:3],
+        *PLAN.columns[:2],
         lists.Column(gettext_lazy("The run made"), _old, "d"),
         lists.Column(gettext_lazy("Today"), _new, "b"),
     ),
@@ -95,26 +94,23 @@ class Group:
     """Rows of one kind and field."""
 
     name: str  # "level/level"
-    kind: Any
-    field: Any
+    words: str
     n: int
     is_here: bool
 
-    @property
-    def words(self) -> str:
-        """Kind and field, once where they are the same."""
-        return str(self.kind) if self.kind == self.field else f"{self.kind} · {self.field}"
+
+def group_words(name: str) -> str:
+    """Kind and field, once where they are the same."""
+    kind, _slash, field = name.partition("/")
+    kind_words, field_words = str(words.planned(kind)), str(words.planned(field))
+    return kind_words if kind_words == field_words else f"{kind_words} · {field_words}"
 
 
 def difference(asked: QueryDict, run: Run, *, may_run: bool) -> dict[str, Any]:
     """What the page of one difference shows; its list follows the address."""
     here = asked.get("group", "")
     planned = run.planned or {f"{kind}/{field}": n for kind, field, n in runs.plan_counts(run.pk, most=lists.COUNT_TO)}
-    groups = [
-        Group(name, words.planned(kind), words.planned(field), n, name == here)
-        for name, n in sorted(planned.items())
-        for kind, _slash, field in [name.partition("/")]
-    ]
+    groups = [Group(name, group_words(name), n, name == here) for name, n in sorted(planned.items())]
     channel = run.flow.channel
     known = flows.declared().get(run.flow.kind)
     is_open = run.status in (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -148,15 +144,10 @@ def shown(request: PersonRequest, run: Run) -> lists.Shown:
     # A span of one, not an equation: with that the planner would walk all plans by id.
     every = PlanRow.objects.filter(run__gte=run.pk, run__lte=run.pk)
     listing = REPLAY if run.replays_id is not None else PLAN
-    choices = [(name, _group_words(name)) for name in sorted(run.planned)]
+    choices = [(name, group_words(name)) for name in sorted(run.planned)]
     narrowed = lists.Filter("group", gettext_lazy("Every kind"), lambda: choices, _of_group)
     filters = (narrowed,) if len(choices) > 1 else ()
     return replace(listing, filters=filters, search=partial(_search, every)).show(request, every)
-
-
-def _group_words(name: str) -> str:
-    kind, _slash, field = name.partition("/")
-    return Group(name, words.planned(kind), words.planned(field), 0, is_here=False).words
 
 
 def _of_group(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
