@@ -49,6 +49,11 @@ class Settings:
     allowed_hosts: str = _setting(
         "", "Host names that requests may name, by comma; those of the public address are always allowed."
     )
+    proxies: int = _setting(
+        0,
+        "Proxies in front of the hub that add to X-Forwarded-For: so many entries from its end are believed, to tell who signs in.",
+        least=0,
+    )
     workers: int = _setting(1, "Worker processes of `comptoir serve`.")
     concurrency: int = _setting(8, "Jobs that one worker process runs at once.")
     debug: bool = _setting(False, "Django's debug pages; never in production.")
