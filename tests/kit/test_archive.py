@@ -98,13 +98,13 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path: Path) 
 
 FULL = """
 import pathlib, resource, sys
-from comptoir.kit import archive
+from comptoir.kit import archive, files
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
     with archive.written(pathlib.Path(sys.argv[1])) as file:
         file.add("one", [b"x" * 1000] * 100)
         file.finish({})
-except archive.CannotWrite:
+except files.CannotWrite:
     sys.exit(7)
 """
 

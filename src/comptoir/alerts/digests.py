@@ -16,7 +16,7 @@ from comptoir.alerts import rules
 from comptoir.alerts.models import Destination, Digest, DigestState
 from comptoir.alerts.sending import Answer, Fate, Message
 from comptoir.channels.channel import box
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.engine.models import Finding, Severity
 from comptoir.kit import sql
 from comptoir.kit.settings import settings
@@ -24,7 +24,6 @@ from comptoir.kit.settings import settings
 #: Kinds of findings that one message names; it counts the rest.
 MOST_NAMED = 20
 KEPT = timedelta(days=90)
-HUB = "hub"
 
 Words = Callable[[str, Mapping[str, Any]], tuple[str, str]]
 

@@ -15,7 +15,7 @@ from ninja.errors import HttpError, ValidationError
 
 from comptoir.channels import errors as channels
 from comptoir.engine import errors as engine
-from comptoir.kit import archive, schema, sql
+from comptoir.kit import files, schema, sql
 from comptoir.kit.errors import BadInput, ComptoirError, ConfigError, Conflict, InTheWay
 from comptoir.kit.postgres import PostgresError
 
@@ -44,7 +44,7 @@ STATUS: Mapping[type[ComptoirError], int] = {
     BadInput: 422,
     ConfigError: 503,
     PostgresError: 503,
-    archive.CannotWrite: 503,
+    files.CannotWrite: 503,
     channels.WritesRefused: 409,
     channels.TryLater: 503,
     channels.ChannelError: 502,  # whatever else became of a call: the other end is not ours to repair

@@ -20,6 +20,9 @@ class Health(models.TextChoices):
     LOCKED_OUT = "locked_out"  #: our key is refused: a person must act
 
 
+HUB = "hub"  # the kind of our own pseudo-channel, which carries the checks within the hub
+
+
 class HoldScope(models.TextChoices):
     """Where units of a sale that is not accepted yet are set aside."""
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +19,8 @@ import psycopg
 
 import comptoir
 from comptoir.cli import starting
-from comptoir.kit import archive, clock, dumps, ids
+from comptoir.cli.screen import out, say
+from comptoir.kit import archive, clock, dumps, files
 from comptoir.kit.actor import SYSTEM
 from comptoir.kit.errors import BadInput, ConfigError, Conflict
 from comptoir.kit.secrets import Box
@@ -41,16 +41,6 @@ OF_THE_MOMENT = (
     "procrastinate_workers",
 )
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 << 20, "dklen": 32}
-
-
-def say(line: str) -> None:
-    """A line for whoever started us."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def out(line: str) -> None:
-    """An answer on standard output."""
-    print(line, flush=True)  # noqa: T201
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------
@@ -308,21 +298,15 @@ def _put_pictures(file: archive.Reader) -> None:
         path = settings().data_folder / name
         if path.exists():
             continue
-        draft = path.with_name(f".{path.name}.{ids.token(6)}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("xb") as target:
+            with files.whole(path) as target:
                 for piece in file.pieces(name):
                     target.write(piece)
-                target.flush()
-                os.fsync(target.fileno())
-            draft.replace(path)
         except OSError as error:
-            raise archive.CannotWrite(
+            raise files.CannotWrite(
                 f"{path} could not be written: {error.strerror}; the database was not touched", file=str(path)
             ) from error
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def _put_keys(keys: list[str]) -> None:
@@ -340,18 +324,11 @@ def _put_keys(keys: list[str]) -> None:
     if whole == there:
         return
     ours.data_folder.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"secret-key.{os.getpid()}")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as target:
-            target.write(" ".join(whole))
-            target.flush()
-            os.fsync(target.fileno())
-        draft.replace(path)
+        with files.whole(path, 0o600) as target:
+            target.write(" ".join(whole).encode())
     except OSError as error:
-        raise archive.CannotWrite(f"{path} could not be written: {error.strerror}", file=str(path)) from error
-    finally:
-        draft.unlink(missing_ok=True)
+        raise files.CannotWrite(f"{path} could not be written: {error.strerror}", file=str(path)) from error
 
 
 def _compare(url: str, manifest: dict[str, Any], *, same_server: bool) -> None:

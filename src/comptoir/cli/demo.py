@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from comptoir.cli import serve, starting, supervisor
-from comptoir.cli.serve import say
+from comptoir.cli.screen import say
 from comptoir.kit import postgres
 from comptoir.kit.errors import BadInput, ConfigError
 from comptoir.kit.postgres import locks
@@ -247,8 +247,7 @@ def _once(given: argparse.Namespace) -> int:
 
 def _round(given: argparse.Namespace, folder: Path, tuning: Mapping[str, str] | None) -> dict[str, Any]:
     with starting.ready(tuning, migrated=False):
-        from comptoir.channels.models import Channel
-        from comptoir.flows.house import HUB
+        from comptoir.channels.models import HUB, Channel
 
         starting.migrate()
         if Channel.objects.exclude(kind=HUB).exists():

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from comptoir.cli import starting
-from comptoir.cli.manage import out
+from comptoir.cli.screen import out
 from comptoir.kit import clock, dumps
 from comptoir.kit.errors import ComptoirError, ConfigError
 from comptoir.kit.settings import settings
 
 if TYPE_CHECKING:
-    from comptoir.channels.models import Channel
+    from comptoir.channels.models import HUB, Channel
     from comptoir.flows.vitals import Queue, Reach
 
 OLDEST_SERVER = 15
@@ -157,7 +157,7 @@ def _inside(*, with_books: bool) -> Iterator[Check]:
     from comptoir.flows import vitals
 
     at = clock.now()
-    rows = list(Channel.objects.filter(archived_at=None).exclude(kind="hub").order_by("id"))
+    rows = list(Channel.objects.filter(archived_at=None).exclude(kind=HUB).order_by("id"))
     yield _key(rows)
     yield from _workers(vitals.queue(at))
     yield from _channels(vitals.reach(at))

@@ -7,7 +7,6 @@ and flows are drained at a few moments of each day. docs/explanation/real-year.m
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comptoir.cli.history_shop import URL, RetailShop
+from comptoir.cli.screen import say
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 from comptoir.kit.errors import BadInput
@@ -44,11 +44,6 @@ SCHEDULES = {
     "check_stock": "30 2 * * 1",
     "check_books": "0 4 * * 1",
 }
-
-
-def say(text: str) -> None:
-    """Progress goes to standard error."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def play(folder: Path, *, until: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from comptoir.cli import starting
 from comptoir.cli.channels import pair
-from comptoir.cli.manage import out
+from comptoir.cli.screen import out
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 from comptoir.kit.errors import BadInput

@@ -9,14 +9,10 @@ import sys
 from dataclasses import asdict
 
 from comptoir.cli import starting
+from comptoir.cli.screen import out
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 from comptoir.kit.errors import BadInput
-
-
-def out(line: str = "") -> None:
-    """An answer on standard output."""
-    print(line, flush=True)  # noqa: T201
 
 
 def migrate(given: argparse.Namespace) -> int:

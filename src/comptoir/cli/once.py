@@ -6,7 +6,6 @@ order shipped with its tracking number confirmed, stock checked; then everything
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comptoir.cli import demo, demo_shop
+from comptoir.cli.screen import say
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from comptoir.channels.models import Channel
 
 TRACKING = "JD014600003"
-
-
-def say(text: str) -> None:
-    """Progress goes to standard error."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def play(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from comptoir.cli import starting
+from comptoir.cli.screen import say
 from comptoir.cli.supervisor import Supervisor, complete, free_port, interruptible
 from comptoir.kit import log, postgres
 from comptoir.kit.errors import ConfigError
@@ -17,11 +18,6 @@ from comptoir.kit.settings import settings
 PAGES = "comptoir.config.asgi:application"
 DOOR = "comptoir.webhooks.door:application"
 ALIVE = "/healthz"
-
-
-def say(line: str) -> None:
-    """A line for whoever started us."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def run(given: argparse.Namespace) -> int:

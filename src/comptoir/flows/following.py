@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from comptoir.channels import registry
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.channels.records import sale_from_text
 from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders import differences, external, queries
@@ -15,7 +15,6 @@ from comptoir.commerce.shipments import actions as shipments
 from comptoir.engine import effects
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
-from comptoir.flows.house import HUB
 from comptoir.kit import sql
 
 _SEEN = """

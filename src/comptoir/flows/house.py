@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
-from comptoir.channels.models import Channel, Health, Mode
+from comptoir.channels.models import HUB, Channel, Health, Mode
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory import checks as inventory_checks
 from comptoir.commerce.orders import checks as order_checks
@@ -26,7 +26,6 @@ from comptoir.staging import actions as staging
 from comptoir.staging import books as staging_books
 from comptoir.webhooks import inbox
 
-HUB = "hub"
 AT_ONCE = 500  # sales of files looked at in one step
 
 #: Every part that keeps books, and how it looks them over.

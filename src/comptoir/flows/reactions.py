@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from comptoir.channels import registry
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.commerce.catalog import events as catalog
 from comptoir.commerce.inventory import events as inventory
 from comptoir.commerce.orders import events as orders
@@ -19,7 +19,6 @@ from comptoir.engine.models import Severity
 from comptoir.engine.runs import start_after_commit
 from comptoir.events.record import Happened, on
 from comptoir.flows import restoring
-from comptoir.flows.house import HUB
 from comptoir.kit import sql
 from comptoir.offers import actions as offers
 

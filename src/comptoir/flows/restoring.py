@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from comptoir.channels import channel as channels
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.engine import ending, findings, flow
 from comptoir.engine.models import Severity
 from comptoir.events import record
 from comptoir.events.record import Happened
-from comptoir.flows.house import HUB
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import ConfigError

@@ -42,7 +42,14 @@ PATIENCE = 10.0  # seconds of reading before they are: a slow shop shows its pro
 APPROVED_FOR = timedelta(hours=1)  # how long a preview of differences may be booked
 
 
-@flow("pull_stock_once", direction=IN, title=_("Stock levels, once"), needs=("stock", "sales"), previews=True)
+@flow(
+    "pull_stock_once",
+    direction=IN,
+    title=_("Stock levels, once"),
+    needs=("stock", "sales"),
+    previews=True,
+    replays=True,
+)
 def pull_stock_once(run: RunContext, channel: OpenChannel | None) -> None:
     """Begin to count: on hand = the shop's figure + units of its open sales that it has already taken off. In production
     only the differences that a person has seen in a preview and approved."""

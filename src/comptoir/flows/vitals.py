@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.engine.heart import STALE
 from comptoir.engine.leader import LEADER
 from comptoir.kit import sql
@@ -81,7 +81,7 @@ def reach(at: datetime) -> list[Reach]:
     """Every channel with what it has yet to be told; marks that are not drained count for all of them."""
     waiting = offers.waiting_by_channel(most=MOST_COUNTED)
     found = []
-    for row in Channel.objects.filter(archived_at=None).exclude(kind="hub").order_by("id"):
+    for row in Channel.objects.filter(archived_at=None).exclude(kind=HUB).order_by("id"):
         it = waiting.get(row.pk)
         oldest = (at - it.oldest).total_seconds() if it and it.oldest else None
         found.append(

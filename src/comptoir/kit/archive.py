@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import struct
 import zipfile
 import zlib
@@ -16,16 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from comptoir.kit import ids
-from comptoir.kit.errors import BadInput, ComptoirError
+from comptoir.kit import files
+from comptoir.kit.errors import BadInput
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
 LARGEST_MANIFEST = 256 << 20
-
-
-class CannotWrite(ComptoirError):
-    """The file could not be written: no room, no right, a broken disk. Nothing of it is left."""
 
 
 class Damaged(BadInput):
@@ -74,36 +69,19 @@ def written(path: Path, *, replace: bool = False) -> Iterator[Writer]:
         raise BadInput(f"{path} is a folder", place="FILE", value=str(path), cure="name a file in it")
     if path.exists() and not replace:
         raise BadInput(f"{path} is there already", place="FILE", value=str(path), cure="another name, or --force")
-    draft = path.with_name(f".{path.name}.{ids.token(6)}.part")
     try:
-        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "w+b") as file:
-                zipped = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
-                try:
-                    yield Writer(zipped)
-                except BaseException:
-                    zipped.fp = None  # else its end would write on into a file that is to be deleted
-                    raise
-                zipped.close()
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            _sync_folder(path.parent)
-        finally:
-            draft.unlink(missing_ok=True)
+        with files.whole(path, 0o600) as file:
+            zipped = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
+            try:
+                yield Writer(zipped)
+            except BaseException:
+                zipped.fp = None  # else its end would write on into a file that is to be deleted
+                raise
+            zipped.close()
     except OSError as error:
-        raise CannotWrite(
+        raise files.CannotWrite(
             f"{path} could not be written: {error.strerror or error}; nothing of it was kept", file=str(path)
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class Reader:

@@ -57,9 +57,7 @@ def levels_if(
         actions.place_sources(point, warehouses)
         actions.place_limits(point, buffer=buffer, minimum=minimum, maximum=maximum)
         found = [
-            (level, was)
-            for level in _levels(ids[:MOST]).values()
-            if (was := before[level.offer].level) != level.level
+            (level, was) for level in _levels(ids[:MOST]).values() if (was := before[level.offer].level) != level.level
         ]
         transaction.set_rollback(True)
     first = found[:shown]

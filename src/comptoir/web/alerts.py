@@ -20,7 +20,7 @@ from comptoir.accounts.rights import PersonRequest, Right, needs
 from comptoir.alerts import actions
 from comptoir.alerts.models import Destination, Digest, DigestState
 from comptoir.alerts.sending import Fate, Message
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.engine.models import Severity
 from comptoir.kit import clock
 from comptoir.web import answers, words
@@ -33,7 +33,7 @@ def _zones() -> list[tuple[str, str]]:
 
 def _channels() -> list[tuple[int, str]]:
     rows = Channel.objects.filter(archived_at=None).order_by("kind", "name")
-    return [(row.pk, row.name if row.kind != "hub" else gettext("The hub itself")) for row in rows]
+    return [(row.pk, row.name if row.kind != HUB else gettext("The hub itself")) for row in rows]
 
 
 class Wanted(forms.Form):

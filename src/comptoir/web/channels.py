@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.channels import channel as channels_
-from comptoir.channels.models import Channel, Mode, Seen
+from comptoir.channels.models import HUB, Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.inventory.models import Level, Warehouse
@@ -41,6 +41,7 @@ from comptoir.staging import actions as staging_
 from comptoir.staging.models import StagedSale
 from comptoir.web import answers, cells, findings_words, flow_words, lists
 from comptoir.web import findings as findings_page
+from comptoir.web import prices as prices_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
 from comptoir.web.findings_words import MEANINGS, RULES
@@ -58,7 +59,6 @@ TABS = {
 
 
 WAITING_TO = 1_000  # counting stops here: each channel asks on every page that shows how it stands
-HUB = "hub"  # the kind of our own pseudo-channel, which carries the checks within the hub
 HUB_TABS = ("channel", "channel_flows")
 
 
@@ -482,6 +482,7 @@ def channel_settings(request: PersonRequest, code: str) -> HttpResponse:
         "points": _points(it),
         "warehouses": list(Warehouse.objects.filter(is_active=True).order_by("position", "id")),
         "config": sorted(it.config.items()),
+        "prices": prices_page.settings(it),
         "open_orders": Order.objects.filter(channel=it.pk, status__in=OPEN).count() if it.kind != HUB else 0,
     }
     return page(request, it, "channel_settings", context)

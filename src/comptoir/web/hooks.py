@@ -17,7 +17,7 @@ from comptoir.channels import addresses, registry
 from comptoir.channels import channel as channels_
 from comptoir.channels.errors import ChannelError
 from comptoir.channels.http import HttpDoor
-from comptoir.channels.models import Channel
+from comptoir.channels.models import HUB, Channel
 from comptoir.flows import reach
 from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput, ConfigError
@@ -36,7 +36,7 @@ PROOF = 64  # letters
 def channel_webhooks(request: PersonRequest, code: str) -> HttpResponse:
     """Where it calls, what came last, and how long the hub takes to learn of a sale."""
     it = get_object_or_404(Channel, code=code)
-    if it.kind == channels_page.HUB:
+    if it.kind == HUB:
         return redirect("channel", code)
     card = registry.find(it.kind)
     context: dict[str, Any] = {

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 
 from comptoir.accounts.models import User
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs, right_of
-from comptoir.channels.models import Channel, Mode
+from comptoir.channels.models import HUB, Channel, Mode
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.catalog.models import Variant
 from comptoir.commerce.orders.models import Order
@@ -131,7 +131,7 @@ def _channels(user: User) -> Iterator[Hit]:
     for row in rows:
         yield Hit(reverse("channel", args=[row.code]), row.name, row.kind)
     for row in rows:
-        for name, title in TABS if row.kind != "hub" else TABS[:1]:
+        for name, title in TABS if row.kind != HUB else TABS[:1]:
             yield Hit(reverse(name, args=[row.code]), f"{row.name} · {title}")
 
 

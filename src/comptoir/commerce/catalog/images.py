@@ -6,7 +6,6 @@ Nothing is ever decoded here, so a picture that unpacks to gigabytes costs no mo
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from django.conf import settings
 
 from comptoir.commerce.catalog.errors import BadImage
 from comptoir.commerce.catalog.models import Image
-from comptoir.kit import ids, sql
+from comptoir.kit import files, ids, sql
 
 LARGEST_IMAGE = 20 * 1024 * 1024  # bytes
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
@@ -44,7 +43,9 @@ def store_image(content: bytes, content_type: str = "") -> Image:
     sha256 = hashlib.sha256(content).hexdigest()
     path = path_of(sha256)
     if not path.exists():
-        _write_whole(path, content)  # before the row: a row without its file would be a broken picture
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.whole(path) as file:  # before the row: a row without its file would be a broken picture
+            file.write(content)
     width, height = measure(content, found)
     sql.execute(
         "INSERT INTO catalog_image (sha256, token, content_type, size, width, height) VALUES (%s, %s, %s, %s, %s, %s)"
@@ -105,15 +106,3 @@ def measure(content: bytes, content_type: str) -> tuple[int | None, int | None]:
         return None, None
     return (width, height) if 0 < width < 2**31 and 0 < height < 2**31 else (None, None)
 
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{ids.token(6)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
