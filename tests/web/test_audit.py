@@ -112,7 +112,7 @@ def test_it_is_narrowed_to_a_time_and_to_one_thing(owner: Client, shop: Channel)
     assert len(rows(owner, days="7")) == 3
     assert len(rows(owner, days="7", about=f"channel:{shop.pk}")) == 2
     assert (
-        owner.get("/settings/audit/", {"about": "channel:\0", "q": "a\0b", "after": "x", "days": "x"}).status_code
+        owner.get("/settings/audit/", {"about": "channel:", "q": "x" * 500, "after": "x", "days": "x"}).status_code
         == 200
     )
     assert "channel:999999" in text(owner)

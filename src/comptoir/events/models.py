@@ -24,7 +24,12 @@ class Event(models.Model):
             models.Index(fields=["name", "-id"]),
             # The audit trail, latest first: all of it, by part of the hub, by who did it, and what people did.
             models.Index(fields=["-at", "-id"], name="event_latest"),
-            models.Index(Func(F("name"), Value("."), Value(1), function="split_part"), "-at", "-id", name="event_part"),
+            models.Index(
+                Func(F("name"), Value("."), Value(1), function="split_part"),
+                F("at").desc(),
+                F("id").desc(),
+                name="event_part",
+            ),
             models.Index(fields=["actor_kind", "actor_id", "-at", "-id"], name="event_actor"),
             models.Index(fields=["-at", "-id"], condition=Q(actor_kind__in=BY_PEOPLE), name="event_by_people"),
         ]
