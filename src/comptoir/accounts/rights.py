@@ -26,6 +26,9 @@ class Right(StrEnum):
     ENTER = "enter"  #: sign in and see the first page
     SEE_CATALOG = "see_catalog"  #: products, variants, prices
     SEE_STOCK = "see_stock"  #: levels and movements
+    CHANGE_PRICES = "change_prices"  #: what things cost, by list
+    SEE_PURCHASING = "see_purchasing"  #: suppliers and what they charge
+    CHANGE_PURCHASING = "change_purchasing"  #: suppliers and what they sell
     CHANGE_STOCK = "change_stock"  #: receive and adjust
     SEE_ORDERS = "see_orders"  #: orders and shipments
     SEE_BUYERS = "see_buyers"  #: names, addresses and raw sales
@@ -50,10 +53,10 @@ ROLES: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),
     Role.MANAGER: frozenset(Right) - {Right.MANAGE_PEOPLE},
     Role.PICKER: _LOOK | {Right.SHIP, Right.SEE_BUYERS},
-    Role.BUYER: _LOOK | {Right.CHANGE_STOCK},
-    Role.ACCOUNTANT: _LOOK | _WATCH | {Right.SEE_BUYERS},
+    Role.BUYER: _LOOK | {Right.CHANGE_STOCK, Right.SEE_PURCHASING, Right.CHANGE_PURCHASING},
+    Role.ACCOUNTANT: _LOOK | _WATCH | {Right.SEE_BUYERS, Right.SEE_PURCHASING},
     Role.SERVICE: _LOOK | _WATCH | {Right.SEE_BUYERS, Right.CHANGE_ORDERS, Right.ACCEPT_SALES, Right.CLOSE_FINDINGS},
-    Role.READER: _LOOK | _WATCH,
+    Role.READER: _LOOK | _WATCH | {Right.SEE_PURCHASING},
 }
 
 
@@ -63,6 +66,7 @@ class Scope(StrEnum):
     CATALOG_READ = "catalog.read"  #: variants and prices
     STOCK_READ = "stock.read"  #: levels
     ORDERS_READ = "orders.read"  #: orders with their buyers
+    PURCHASING_READ = "purchasing.read"  #: suppliers and what they charge
     RUNS_READ = "runs.read"  #: flows, runs and findings
     TOKENS_MANAGE = "tokens.manage"  #: list, make and revoke tokens
 

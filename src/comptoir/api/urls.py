@@ -6,7 +6,7 @@ from django.urls import path, re_path
 from ninja import NinjaAPI
 
 import comptoir
-from comptoir.api import errors, findings, health, levels, orders, runs, tokens, variants
+from comptoir.api import errors, findings, health, levels, orders, purchasing, runs, tokens, variants
 
 api = NinjaAPI(
     title="Comptoir",
@@ -15,7 +15,7 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url="/openapi.json",
 )
-for part in (health, tokens, variants, levels, orders, runs, findings):
+for part in (health, tokens, variants, levels, orders, purchasing, runs, findings):
     api.add_router("", part.router)
 errors.set_up(api)
 

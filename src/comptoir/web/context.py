@@ -22,6 +22,7 @@ NAV = (
     ("staging", "inbox", _("Staging"), Right.SEE_STAGING),
     ("variants", "tag", _("Products"), Right.SEE_CATALOG),
     ("inventory", "archive-box", _("Inventory"), Right.SEE_STOCK),
+    ("suppliers", "truck", _("Purchasing"), Right.SEE_PURCHASING),
     ("channels", "building-storefront", _("Channels"), Right.SEE_CHANNELS),
     ("runs", "arrow-path", _("Runs"), Right.SEE_CHANNELS),
     ("findings", "exclamation-triangle", _("Findings"), Right.SEE_CHANNELS),

@@ -30,6 +30,7 @@ PARTS = {
     "shipments": gettext_lazy("Shipments"),
     "inventory": gettext_lazy("Stock"),
     "catalog": gettext_lazy("Products"),
+    "purchasing": gettext_lazy("Purchasing"),
 }
 
 
@@ -140,6 +141,7 @@ WORDS: dict[str, Any] = {
     "channels.channel.paused": gettext_lazy("Writes paused"),
     "channels.channel.resumed": gettext_lazy("Writes resumed"),
     "channels.channel.chosen": gettext_lazy("What happens by itself was changed"),
+    "offers.prices.ruled": gettext_lazy("Rules of prices at a selling point changed"),
     "offers.limits.changed": gettext_lazy("Buffer %(buffer)s, minimum %(minimum)s, maximum %(maximum)s"),
     "engine.run.cancelled": gettext_lazy("Run %(run)s cancelled"),
     "engine.findings.dealt_with": gettext_lazy("Finding dealt with: %(note)s"),
@@ -169,6 +171,13 @@ WORDS: dict[str, Any] = {
     "inventory.holds.expired": gettext_lazy("Holds expired"),
     "inventory.warehouse.created": gettext_lazy("Warehouse made"),
     "inventory.warehouse.renamed": gettext_lazy("Warehouse renamed"),
+    "purchasing.supplier.created": gettext_lazy("Supplier %(code)s written down"),
+    "purchasing.supplier.changed": gettext_lazy("Supplier changed: %(fields)s"),
+    "purchasing.suppliers.imported": gettext_lazy("Suppliers came in: %(created)s new, %(changed)s changed"),
+    "purchasing.product.linked": gettext_lazy("A supplier sells one thing more"),
+    "purchasing.product.changed": gettext_lazy("What a supplier sells changed: %(fields)s"),
+    "purchasing.product.unlinked": gettext_lazy("A supplier no longer sells something"),
+    "purchasing.products.imported": gettext_lazy("What suppliers sell came in: %(created)s new, %(changed)s changed"),
     "catalog.page.imported": gettext_lazy("Products imported"),
     "catalog.variant.composed": gettext_lazy("Kit or alias changed"),
     "catalog.field.owned": gettext_lazy("Who decides on a field was changed"),

@@ -244,6 +244,26 @@ WORDS: dict[str, Words] = {
         _("Preview the levels. If they are right, let them through."),
         "offers",
     ),
+    "price_refused": Words(
+        _("The channel refuses the price %(price)s: %(reason)s"),
+        _("Correct the listing at the shop, or give the key the right; it is told again by itself, later each time."),
+        "offers",
+    ),
+    "price_rate_missing": Words(
+        _("Prices in %(from)s cannot be told in %(to)s: no rate is stated"),
+        _("State the rate in the settings of the channel, or choose a list in its currency."),
+        "settings",
+    ),
+    "price_tax_missing": Words(
+        _("Prices of tax class “%(tax)s” cannot be told: its rate is not known"),
+        _("State the rate in the settings of the channel, or let the key read the shop's tax rules."),
+        "settings",
+    ),
+    "suspicious_prices": Words(
+        _("%(prices)s of %(of)s prices would change very much, %(sku)s from %(before)s to %(after)s"),
+        _("Preview the prices. If they are right, let them through."),
+        "settings",
+    ),
     "tracking_refused": Words(
         _("The channel refuses a parcel: %(reason)s"), _("Confirm it with the shop's own screen."), "order"
     ),
@@ -265,6 +285,22 @@ WORDS: dict[str, Words] = {
         _("A cancellation could not be told: %(error)s, %(reason)s"),
         _("It is tried again by itself, later each time. If it stays, tell the developers."),
         "order",
+    ),
+    # suppliers
+    "supplier_unknown": Words(
+        _("The shop says what supplier %(supplier)s sells, who is not here"),
+        _("Nothing: run “Suppliers”, and it is matched the next time."),
+        "flows",
+    ),
+    "supplied_unknown": Words(
+        _("A supplier sells %(listing)s, which is not here"),
+        _("Nothing: run “All products”, and it is matched the next time."),
+        "flows",
+    ),
+    "suppliers_shrank": Words(
+        _("%(missing)s of %(of)s things that suppliers sell, or suppliers, are missing from the shop's list"),
+        _("Check the shop. Nothing was marked as gone."),
+        "flows",
     ),
     # stock and books
     "stock_differs": Words(
@@ -400,6 +436,13 @@ KINDS = {
     "kit_without_parts": _("Kit without parts"),
     "level_refused": _("Level refused"),
     "suspicious_levels": _("Suspicious levels"),
+    "price_refused": _("Price refused"),
+    "price_rate_missing": _("Rate between currencies missing"),
+    "price_tax_missing": _("Tax rate missing"),
+    "suspicious_prices": _("Suspicious prices"),
+    "supplier_unknown": _("Supplier not here"),
+    "supplied_unknown": _("Supplied product not here"),
+    "suppliers_shrank": _("List of suppliers shrank"),
     "tracking_refused": _("Parcel refused"),
     "cancel_refused": _("Cancellation refused"),
     "tracking_broken": _("Parcel not told"),

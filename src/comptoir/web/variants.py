@@ -19,9 +19,10 @@ from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.catalog.models import Kind, Variant
 from comptoir.commerce.inventory.models import Backorder, Hold, Level, Movement, Reservation, Warehouse
 from comptoir.commerce.orders.models import Order
+from comptoir.commerce.purchasing import queries as purchasing
 from comptoir.kit.money import ZERO
 from comptoir.offers import queries as offers
-from comptoir.web import cells, lists, words
+from comptoir.web import cells, lists, prices, words
 
 LEDGER = 50
 
@@ -143,6 +144,10 @@ def variant(request: PersonRequest, pk: int) -> HttpResponse:
         "holds": list(Hold.objects.filter(variant=counted).select_related("warehouse").order_by("until")[:200]),
         "ledger": _ledger(counted),
         "parts": list(it.parts.select_related("part__product").order_by("id")),
+        "supplies": [
+            {"supply": one, "price": prices.exact(one.price, one.currency)} for one in purchasing.suppliers_of(it.pk)
+        ],
+        **prices.of_variant(it),
     }
     return render(request, "variants/variant.html", context)
 
