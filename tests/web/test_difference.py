@@ -132,7 +132,7 @@ def test_a_long_difference_is_read_by_group_and_page_and_taken_away_as_a_file(wo
     assert (by_subject["offer:8"]["new"], by_subject["offer:8"]["old"]) == ("-3", "")
     only = list(csv.DictReader(io.StringIO(owner.get(f"{address}csv?group=price/price").content.decode("utf-8-sig"))))
     assert {row["kind"] for row in only} == {"price"}
-    for odd in ("%00", "a/b", "/", "x" * 300):
+    for odd in ("a/b", "/", "x" * 300):
         assert owner.get(f"{address}?group={odd}").status_code == 200
         assert owner.get(f"{address}csv?group={odd}").status_code == 200
 

@@ -27,8 +27,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddIndex("input", models.Index(fields=["run", "id"], name="input_of_run")),
-        # It is packed already: PostgreSQL need not try.
-        migrations.RunSQL("ALTER TABLE engine_input ALTER content SET STORAGE EXTERNAL", migrations.RunSQL.noop),
         migrations.AddField("run", "planned", models.JSONField(db_default={}, default=dict)),
         migrations.AddField(
             "run",
