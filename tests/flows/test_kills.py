@@ -23,19 +23,22 @@ from comptoir.channels import channel as channels
 from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
 from comptoir.channels.models import Channel
+from comptoir.commerce.catalog import actions as catalog
+from comptoir.commerce.catalog.models import Price, PriceList
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.records import Fact
 from comptoir.commerce.orders.models import Order
+from comptoir.commerce.purchasing.models import SupplierProduct
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.connectors.prestashop import mapping
-from comptoir.connectors.prestashop.simulator import Line, PrestaShopSimulator
+from comptoir.connectors.prestashop.simulator import Line, PrestaShopSimulator, pricing_rights
 from comptoir.engine import queue, runs
 from comptoir.engine.models import Effect, Flow, Run, Trigger
 from comptoir.flows import house
 from comptoir.kit import clock, sql
 from comptoir.kit.actor import SYSTEM
-from comptoir.offers import queries
-from comptoir.offers.models import Offer
+from comptoir.offers import prices, queries
+from comptoir.offers.models import Offer, OfferPrice, SellingPoint
 from comptoir.simulators import server
 from comptoir.staging.models import StagedSale
 
@@ -44,6 +47,8 @@ pytestmark = [pytest.mark.kill]
 EACH = [[strike] for strike in STRIKES]
 # Between two reads nothing of ours changes, so dying after one is dying before the next: both in one life.
 READING = [[("commit", "before")], [("commit", "after")], [("call", "before"), ("call", "after")]]
+# One that compares before it writes: killed where the world has changed, and again while it is resumed.
+TWICE = [[("commit", "before"), ("commit", "after")], [("call", "before"), ("call", "after")]]
 
 STOCK = 500
 
@@ -246,6 +251,66 @@ def test_a_push_killed_anywhere_leaves_the_shop_with_our_levels(
     )
     assert deaths["commit"] >= 6
     assert deaths["call"] >= 3
+
+
+def test_a_push_of_prices_killed_anywhere_leaves_the_shop_with_our_prices(
+    them: Children, far: Callable[..., World]
+) -> None:
+    world = far()
+    world.shop.state.add_key(world.shop.key, pricing_rights())
+    own = PriceList.objects.get().pk
+    point = SellingPoint.objects.get(channel=world.channel).pk
+    rules = {"price_list": own, "rate": None, "most_share": 100, "most_change": 1000}
+    with transaction.atomic(), queue.without_wakeups():
+        prices.set_rules(point, owns_price=False, **rules, at=world.at, actor=SYSTEM)
+    world.run("push_prices")
+
+    def cost(amount: str) -> None:
+        """Every cup costs so much from now on."""
+        with transaction.atomic(), queue.without_wakeups():
+            for variant in Offer.objects.filter(point=point).values_list("variant", flat=True):
+                catalog.set_price(variant, own, Decimal(amount), at=world.at, actor=SYSTEM)
+
+    def check(run: int, where: str) -> None:
+        there = {Decimal(row["price"]) for row in world.shop.state.dump()["products"]}
+        assert there == set(Price.objects.values_list("amount", flat=True)), where
+        assert not OfferPrice.objects.filter(is_waiting=True).exists(), where
+        assert set(OfferPrice.objects.values_list("told", flat=True)) == there, where
+
+    # Back to the price that was told before: who still believes it would tell the shop nothing.
+    deaths = until_unkilled(
+        them,
+        world,
+        "push_prices",
+        prepare=lambda: cost("6.25"),
+        meanwhile=lambda: cost("5.00"),
+        check=check,
+        strikes=TWICE,
+    )
+    assert deaths["commit"] >= 4
+    assert deaths["call"] >= 3
+
+
+def test_what_suppliers_sell_killed_anywhere_comes_in_once(them: Children, far: Callable[..., World]) -> None:
+    world = far()
+    state = world.shop.state
+
+    seller = state.add_supplier("North")
+    rows = [state.link_supplier(product, seller, price="2.00") for product in (1, 2, 3)]
+    world.run("pull_suppliers")
+
+    def prepare() -> None:
+        for row in rows:
+            state.store.update("product_suppliers", row, product_supplier_reference=f"R{next(names)}")
+
+    def check(run: int, where: str) -> None:
+        there = state.store.rows("SELECT product_supplier_reference AS reference FROM product_suppliers")
+        here = SupplierProduct.objects.filter(gone_at__isnull=True).values_list("reference", flat=True)
+        assert sorted(here) == sorted(row["reference"] for row in there), where
+        assert Run.objects.get(pk=run).changed + Run.objects.get(pk=run).created == len(rows), where
+
+    deaths = until_unkilled(them, world, "pull_supplier_links", prepare=prepare, check=check, strikes=TWICE)
+    assert deaths["commit"] >= 3
 
 
 @pytest.mark.parametrize("version", ["8.2", "1.7"])

@@ -238,6 +238,8 @@ def test_a_price_of_nothing_waits_for_a_person_and_goes_out_with_a_yes(shop_of: 
     run = shop.push()
     assert (run.changed, run.parked, run.outcome) == (1, 1, "partial")
     assert (shop.there(CUP), shop.there("3-0")) == (5, Decimal("5.10"))
+    assert shop.planned() == {CUP: ("5.00 GBP", "0.00 GBP")}
+    assert PlanRow.objects.latest("id").kind == "held"  # a preview shows apart what waits for a person
     facts = shop.open("suspicious_prices")[f"channel:{shop.world.channel.pk}"]
     assert (facts["prices"], facts["sku"], facts["before"], facts["after"]) == (1, "CUP-0", "5.00 GBP", "0.00 GBP")
     shop.world.pass_time(hours=2)

@@ -81,7 +81,8 @@ def _child(order: dict[str, Any]) -> None:
 
 
 def _small_pages() -> None:
-    from comptoir.connectors.prestashop import connector, products, sales
+    from comptoir.connectors.prestashop import connector, products, sales, suppliers
+    from comptoir.connectors.prestashop.prices import PrestaShopPrices
     from comptoir.connectors.prestashop.stock import PrestaShopLevels
     from comptoir.flows import sales as flow
     from comptoir.staging import accept
@@ -90,6 +91,8 @@ def _small_pages() -> None:
     products.PAGE = SMALL
     sales.PrestaShopSales.__init__.__kwdefaults__["page"] = SMALL
     PrestaShopLevels.batch_size = SMALL
+    PrestaShopPrices.batch_size = SMALL
+    suppliers.SUPPLIERS = suppliers.LINKS = SMALL
     accept.PAGE = SMALL
     accept.accept.__kwdefaults__["limit"] = SMALL
     flow.FETCH = SMALL

@@ -20,11 +20,13 @@ from comptoir.engine.flow import OUT, flow
 from comptoir.engine.models import Finding, Severity
 from comptoir.engine.runs import PlanLine, RunContext, start_after_commit
 from comptoir.events.record import Happened, on
+from comptoir.flows.levels import HELD
 from comptoir.kit import clock
 from comptoir.offers import actions as offers
 from comptoir.offers import prices
 from comptoir.offers.prices import Change, Wanted
 
+PREVIEW = 1_000  # lines of a preview in one step
 FEWEST_SUSPICIOUS = 3
 LOOK_AGAIN = timedelta(hours=1)
 RULE_CODES = ("price_rate_missing", "price_tax_missing")
@@ -74,6 +76,7 @@ def with_prices_to_tell(channels: Sequence[int]) -> set[int]:
     facts=with_prices_to_tell,
     writes=True,
     previews=True,
+    replays=True,
 )
 def push_prices(run: RunContext, channel: OpenChannel | None) -> None:
     """Tell a channel the prices that the hub owns there: waiting ones only, and only those that differ from what it shows."""
@@ -83,6 +86,7 @@ def push_prices(run: RunContext, channel: OpenChannel | None) -> None:
             prices.gather(channel.ref, at=run.at)
     compared = _compare(run, channel)
     if run.is_preview:
+        _plan(run, channel.ref, compared)
         return
     _send(run, channel, _set_suspicious_aside(run, channel.ref, compared))
 
@@ -104,7 +108,8 @@ def _compare(run: RunContext, channel: OpenChannel) -> _Compared:
     """Hold every waiting price against what stands at the channel, a batch a step."""
     found = _Compared()
     after = 0
-    while ids := prices.waiting_ids(channel.ref, after=after, size=channel.client.prices.batch_size, at=run.at):
+    size = channel.client.prices.batch_size
+    while ids := prices.waiting_ids(channel.ref, after=after, size=size, at=run.at, put_off_too=run.is_preview):
         after = ids[-1]
         waiting = prices.wanted(ids)
         asked = [one for one in waiting if one.amount is not None]
@@ -171,11 +176,9 @@ def _sort(
         unchanged=len(same),
     )
     _see_taxes(channel.ref, figures.values(), run)
-    if run.is_preview:
-        run.count(seen=len(differing), changed=len(differing))
-        run.plan(_planned(change) for change in differing)
-        return
     found.changes += differing
+    if run.is_preview:
+        return
     prices.settle(run.id, same, at=run.at)
     prices.without_price(nothing)
     prices.put_off(unsaid, until=run.at + LOOK_AGAIN)
@@ -195,16 +198,26 @@ def _see_taxes(channel: int, figures: Iterable[PriceFigure], run: RunContext) ->
     offers.see(channel, "tax", [Named(external_id=one, name=one) for one in classes], at=run.at)
 
 
-def _planned(change: Change) -> PlanLine:
-    return PlanLine(
-        kind="price",
-        subject=f"offer:{change.offer}",
-        label=f"{change.sku} · {change.listing}",
-        field="price",
-        old=shown(change.before, change.currency),
-        new=shown(change.after, change.currency),
-        facts={"listing": change.listing, "point": change.point, "variant": change.variant},
-    )
+def _plan(run: RunContext, channel: int, compared: _Compared) -> None:
+    """What would be told, and apart from it what would wait for a person."""
+    held = _suspicious(run, channel, compared)
+    for start in range(0, len(compared.changes), PREVIEW):
+        part = compared.changes[start : start + PREVIEW]
+        waits = sum(one.offer in held for one in part)
+        with run.checkpoint():
+            run.count(seen=len(part), changed=len(part) - waits, parked=waits)
+            run.plan(
+                PlanLine(
+                    kind=HELD if one.offer in held else "price",
+                    subject=f"offer:{one.offer}",
+                    label=f"{one.sku} · {one.listing}",
+                    field="price",
+                    old=shown(one.before, one.currency),
+                    new=shown(one.after, one.currency),
+                    facts={"listing": one.listing, "point": one.point, "variant": one.variant},
+                )
+                for one in part
+            )
 
 
 def shown(amount: Decimal, currency: str) -> str:
@@ -217,26 +230,32 @@ def shown(amount: Decimal, currency: str) -> str:
 # -- a large change is suspicious ------------------------------------------------------------------------------------------
 
 
+def _suspicious(run: RunContext, channel: int, compared: _Compared) -> set[int]:
+    """Offers whose price would become nothing, and, where they are more than a share, all that would change much; none
+    while a person lets them through."""
+    if prices.is_approved(channel, at=run.at):
+        return set()
+    found = {one.offer for one in compared.zeroed}
+    much = len(compared.suspicious) + len(compared.zeroed)
+    if much >= FEWEST_SUSPICIOUS and much * 100 > compared.share * prices.count(channel):
+        found |= {one.offer for one in compared.suspicious}
+    return found
+
+
 def _set_suspicious_aside(run: RunContext, channel: int, compared: _Compared) -> list[Change]:
     """Prices that would become nothing wait for a person, and so do those that would change much, when they are more than a
     share of all. The others come back, to be sent."""
     subject = f"channel:{channel}"
-    aside: set[int] = set()
     with run.checkpoint():
-        if not prices.is_approved(channel, at=run.at):
-            aside = {one.offer for one in compared.zeroed}
-            much = len(compared.suspicious) + len(compared.zeroed)
-            total = prices.count(channel)
-            if much >= FEWEST_SUSPICIOUS and much * 100 > compared.share * total:
-                aside |= {one.offer for one in compared.suspicious}
-            if aside:
-                first = next(one for one in compared.changes if one.offer in aside)
-                prices.put_off(sorted(aside), until=run.at + LOOK_AGAIN, aside=True)
-                run.count(seen=len(aside), parked=len(aside))
-                run.found(
-                    "suspicious_prices", subject, Severity.ERROR, prices=len(aside), of=total, sku=first.sku,
-                    before=shown(first.before, first.currency), after=shown(first.after, first.currency),
-                )  # fmt: skip
+        aside = _suspicious(run, channel, compared)
+        if aside:
+            first = next(one for one in compared.changes if one.offer in aside)
+            prices.put_off(sorted(aside), until=run.at + LOOK_AGAIN, aside=True)
+            run.count(seen=len(aside), parked=len(aside))
+            run.found(
+                "suspicious_prices", subject, Severity.ERROR, prices=len(aside), of=prices.count(channel), sku=first.sku,
+                before=shown(first.before, first.currency), after=shown(first.after, first.currency),
+            )  # fmt: skip
         if not aside and not prices.are_aside(channel):
             run.resolved([subject], codes=("suspicious_prices",))
     return [one for one in compared.changes if one.offer not in aside]

@@ -219,20 +219,20 @@ def lists_told(channel: int) -> frozenset[int]:
 
 _WAITING = """
 FROM offers_sellingpoint p
-JOIN offers_offerprice w ON w.point_id = p.id AND w.is_waiting AND (w.not_before IS NULL OR w.not_before <= %(at)s)
+JOIN offers_offerprice w ON w.point_id = p.id AND w.is_waiting AND (%(later)s OR w.not_before IS NULL OR w.not_before <= %(at)s)
 JOIN offers_offer o ON o.id = w.offer_id
 JOIN offers_link l ON l.channel_id = p.channel_id AND l.kind = 'listing' AND l.external_id = o.listing AND l.gone_at IS NULL
 WHERE NOT p.owns_price AND p.price_list_id IS NOT NULL
 """
 
 
-def waiting_ids(channel: int, *, after: int, size: int, at: datetime) -> list[int]:
-    """Offers of a channel whose price waits to be told, by id."""
+def waiting_ids(channel: int, *, after: int, size: int, at: datetime, put_off_too: bool = False) -> list[int]:
+    """Offers of a channel whose price waits to be told, by id; `put_off_too`: also those whose time has not come."""
     return [
         row[0]
         for row in sql.rows(
             f"SELECT o.id {_WAITING} AND p.channel_id = %(channel)s AND o.id > %(after)s ORDER BY o.id LIMIT %(size)s",
-            {"channel": channel, "after": after, "size": size, "at": at},
+            {"channel": channel, "after": after, "size": size, "at": at, "later": put_off_too},
         )
     ]
 
@@ -243,7 +243,7 @@ def channels_waiting(channels: Sequence[int], at: datetime) -> set[int]:
         row[0]
         for row in sql.rows(
             f"SELECT c FROM unnest(%(channels)s::bigint[]) c WHERE EXISTS (SELECT {_WAITING} AND p.channel_id = c)",
-            {"channels": list(channels), "at": at},
+            {"channels": list(channels), "at": at, "later": False},
         )
     }
 
