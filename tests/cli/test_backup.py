@@ -74,7 +74,7 @@ def saved(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     steps: list[list[object]] = [
         ["channels", "connect", "prestashop", code, "--set", f"url={hub.address}", "--set", f"key={hub.shop.key}"],
         *(["flows", "run", code, kind] for kind in ("pull_products", "pull_sales", "pull_stock_once", "pull_images")),
-        ["channels", "live", code, "--despite-errors"],
+        ["channels", "live", code, "--despite-errors", "--ship-here"],
         ["flows", "run", code, "push_stock"],
         ["owner", "owner@example.com", "--password-stdin"],
     ]

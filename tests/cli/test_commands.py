@@ -110,7 +110,7 @@ def test_a_connected_channel_is_listed_and_looked_at_and_its_flows_run(hub: Hub,
 
 
 def test_a_preview_says_what_would_be_sent_and_live_sends_just_that(hub: Hub, command: Command, shop: str) -> None:
-    assert command("channels", "live", shop, "--despite-errors").out == f"{shop} is in production.\n"
+    assert command("channels", "live", shop, "--despite-errors", "--ship-here").out == f"{shop} is in production.\n"
     assert command("flows", "run", shop, "push_stock").code == 0
     assert command("flows", "preview", shop, "push_stock", "--json").json["plan"] == []
     writes = len(hub.shop.counters.log)

@@ -22,7 +22,7 @@ from comptoir.kit.errors import ComptoirError, ConfigError
 from comptoir.kit.settings import settings
 
 if TYPE_CHECKING:
-    from comptoir.channels.models import HUB, Channel
+    from comptoir.channels.models import Channel
     from comptoir.flows.vitals import Queue, Reach
 
 OLDEST_SERVER = 15
@@ -153,7 +153,7 @@ def _schema(behind: bool) -> Check:
 
 
 def _inside(*, with_books: bool) -> Iterator[Check]:
-    from comptoir.channels.models import Channel
+    from comptoir.channels.models import HUB, Channel
     from comptoir.flows import vitals
 
     at = clock.now()
