@@ -70,7 +70,9 @@ def newer_code(**changed: Any) -> Iterator[None]:
         mapping.sale = before
 
 
-@pytest.mark.parametrize("kind", ["pull_products", "pull_stock_once", "pull_sales", "update_products", "update_orders"])
+@pytest.mark.parametrize(
+    "kind", ["pull_products", "pull_stock_once", "pull_sales", "update_products", "update_orders", "pull_suppliers"]
+)
 def test_the_same_code_makes_the_same_of_the_same_answers_and_calls_nobody(world: World, kind: str) -> None:
     if kind != "pull_products":
         world.run("pull_products")

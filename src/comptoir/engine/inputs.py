@@ -152,7 +152,9 @@ def plain(record: Any) -> Any:
 
 #: Answers that no replay compares.
 NOT_KEPT = frozenset({"image", "look_around"})
-ABILITIES = ("products", "sales", "stock", "levels", "prices", "suppliers", "tracking", "cancelling")
+ABILITIES = (
+    "products", "sales", "stock", "levels", "prices", "suppliers", "supplier_links", "tracking", "cancelling",
+)  # fmt: skip
 
 
 class _Kept:

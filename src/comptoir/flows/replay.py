@@ -29,6 +29,7 @@ LONGEST = 2_000  # characters of a value in the difference
 #: What abilities are asked with that is more than plain values.
 ASKED_WITH: dict[tuple[str, str], Any] = {
     ("levels", "set_levels"): list[LevelToTell],
+    ("prices", "figures"): list[tuple[str, str]],
     ("prices", "set_prices"): list[PriceToTell],
     ("tracking", "confirm"): Parcel,
     ("tracking", "is_confirmed"): Parcel,
@@ -39,9 +40,12 @@ ITEMS = {
     "products": ("product", "external_id", "name"),
     "stock": ("figure", "ref", "listing"),
     "suppliers": ("supplier", "external_id", "name"),
+    "supplier_links": ("supplier", "external_id", "reference"),
     "levels": ("answer", "item", "item"),
     "prices": ("answer", "item", "item"),
 }
+#: Fields of a sale that are about whoever bought.
+OF_A_PERSON = frozenset({"billing", "shipping", "buyer", "note", "pickup_point", "payments", "tracking"})
 #: What is odd only as long as the clock of then runs.
 OF_THE_CLOCK = frozenset({"clock_ahead"})
 
@@ -161,12 +165,16 @@ def _items(result: Any, identity: str, method: str) -> dict[str, dict[str, Any]]
     if isinstance(result, Mapping) and "items" in result:
         return {str(one[identity]): dict(one) for one in result["items"]}
     if isinstance(result, list):
-        return {
-            str(one.get(identity, place)): dict(one) for place, one in enumerate(result) if isinstance(one, Mapping)
-        }
+        return {_named(one, identity, place): dict(one) for place, one in enumerate(result) if isinstance(one, Mapping)}
     if result is None:
         return {}
     return {method: dict(result) if isinstance(result, Mapping) else {"answer": result}}
+
+
+def _named(one: Mapping[str, Any], identity: str, place: int) -> str:
+    if identity in one:
+        return str(one[identity])
+    return f"{one['listing']}@{one['selling_point']}" if "selling_point" in one else str(place)
 
 
 def _odd(then: Any, now: Any, masker: Masker) -> Iterator[PlanLine]:
@@ -206,7 +214,7 @@ def _shown(path: Sequence[str], value: Any, masker: Masker) -> str | None:
     names = tuple(name for name in path if not name.isdigit())
     if isinstance(value, Mapping | list):
         return msgspec.json.encode(masker.tree(value, names), enc_hook=str).decode()[:LONGEST]
-    is_of_a_person = names[0] in ("billing", "shipping", "buyer", "note", "pickup_point", "payments", "tracking")
+    is_of_a_person = names[-1] == "email" or names[0] in OF_A_PERSON
     return (str(masker.leaf(names, value)) if is_of_a_person else str(value))[:LONGEST]
 
 

@@ -29,6 +29,7 @@ CODES = ("malformed_row", "unreadable_answer", "unknown_currency")
     needs=("suppliers",),
     cron="30 4 * * *",
     on_by_default=False,
+    replays=True,
 )
 def pull_suppliers(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring the suppliers of a channel in. What a person here has changed of one stays."""
@@ -49,6 +50,7 @@ def pull_suppliers(run: RunContext, channel: OpenChannel | None) -> None:
     needs=("suppliers", "supplier_links"),
     cron="45 4 * * *",
     on_by_default=False,
+    replays=True,
 )
 def pull_supplier_links(run: RunContext, channel: OpenChannel | None) -> None:
     """Bring in what each supplier of a channel calls and charges for its listings, and which is the default one."""
