@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import formats
@@ -86,7 +87,7 @@ def _fill_lists(rows: Sequence[PriceList]) -> None:
 
 
 @needs(Right.SEE_CATALOG)
-def price_lists(request: PersonRequest) -> HttpResponse:
+def price_lists(request: PersonRequest) -> HttpResponseBase:
     """All of them; whoever may change prices makes another."""
     if request.method == "POST":
         return _make_list(request)

@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -256,7 +257,7 @@ def add_product(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 @needs(Right.SEE_PURCHASING)
-def product(request: PersonRequest, pk: int) -> HttpResponse:
+def product(request: PersonRequest, pk: int) -> HttpResponseBase:
     """What it calls and charges for one thing; whoever may changes it here."""
     it = get_object_or_404(SupplierProduct.objects.select_related("supplier", "variant__product"), pk=pk)
     form = ProductForm(request.POST or None, initial={name: getattr(it, name) for name in ProductForm.base_fields})
