@@ -29,7 +29,7 @@ from comptoir.accounts.models import Role, StrictRole, User
 from comptoir.events.record import record
 from comptoir.kit import clock, ids, sql
 from comptoir.kit.actor import Actor, ActorKind
-from comptoir.kit.errors import BadInput
+from comptoir.kit.errors import BadInput, ConfigError
 from comptoir.kit.secrets import Box
 from comptoir.kit.settings import secret_keys, settings
 
@@ -78,6 +78,10 @@ class _Once:
             key = "second-factor:" + ids.fingerprint(str(self.user.pk), "".join(filter(str.isalnum, code)))
             if not cache.add(key, "used", timeout=CODE_LASTS):
                 raise Adapter().validation_error("incorrect_code")
+        except ConfigError as error:  # restored without its key: said where it is met, and cured by an owner
+            raise ValidationError(
+                _("The secret key of this hub has changed, so codes cannot be checked. Ask who runs it.")
+            ) from error
         except ValidationError:
             actor = Actor(ActorKind.PERSON, str(self.user.pk), str(self.user)[:120])
             about = f"person:{self.user.pk}"

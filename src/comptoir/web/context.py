@@ -35,8 +35,6 @@ SETTINGS = (
     ("tokens", _("API tokens"), Right.MANAGE_PEOPLE),
     ("alerts", _("Alerts"), Right.CHANGE_ALERTS),
     ("personal", _("Personal data"), Right.HANDLE_PERSONAL_DATA),
-    ("alerts", _("Alerts"), Right.CHANGE_ALERTS),
-    ("personal", _("Personal data"), Right.HANDLE_PERSONAL_DATA),
     ("audit", _("Audit trail"), Right.SEE_AUDIT),
 )
 

@@ -24,6 +24,7 @@ SCOPES = (
     (Scope.CATALOG_READ.value, _("Read products and prices")),
     (Scope.STOCK_READ.value, _("Read stock and levels")),
     (Scope.ORDERS_READ.value, _("Read orders and their buyers")),
+    (Scope.PURCHASING_READ.value, _("Read suppliers and what they charge")),
     (Scope.RUNS_READ.value, _("Read flows, runs and findings")),
 )
 #: Given only by the command line and by other tokens that have it.
