@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -112,18 +112,16 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
     return said
 
 
-# One walk along the index of the times at which orders were placed, whatever their number in all.
-_ORDERS = """
-SELECT channel, currency, (placed_at AT TIME ZONE %(zone)s)::date AS day,
-       extract(hour FROM placed_at AT TIME ZONE %(zone)s)::int AS hour, count(*),
-       count(*) FILTER (WHERE is_so_far), coalesce(sum(total) FILTER (WHERE is_sold), 0),
-       coalesce(sum(total) FILTER (WHERE is_sold AND is_so_far), 0)
-FROM (
-    SELECT channel, currency, placed_at, total, status <> 'cancelled' AS is_sold,
-           (placed_at AT TIME ZONE %(zone)s)::time <= %(time)s::time AS is_so_far
-    FROM orders_order WHERE placed_at >= %(since)s AND placed_at <= %(now)s
-) placed
-GROUP BY 1, 2, 3, 4
+# One walk along the index of the times at which orders were placed, whatever their number in all. The edges are of the
+# reader's calendar: the database only looks between which two of them an order falls.
+_BY_SPAN = """
+SELECT channel, currency, width_bucket(placed_at, %(edges)s::timestamptz[]), count(*),
+       coalesce(sum(total) FILTER (WHERE status <> 'cancelled'), 0)
+FROM orders_order WHERE placed_at >= %(since)s AND placed_at <= %(now)s GROUP BY 1, 2, 3
+"""
+_BY_HOUR = """
+SELECT width_bucket(placed_at, %(edges)s::timestamptz[]), count(*) FROM orders_order
+WHERE placed_at >= %(since)s AND placed_at < %(until)s AND placed_at <= %(now)s GROUP BY 1
 """
 
 
@@ -144,22 +142,19 @@ def _today() -> dict[str, Any]:
     now = clock.now().astimezone(zone)
     days = [now.date() - timedelta(days=n) for n in range(DAYS - 1, -1, -1)]
     today, before = days[-1], days[-1 - WEEK]
-    hours: dict[date, list[int]] = {today: [0] * 24, before: [0] * 24}
     sold: dict[tuple[int | None, str], _Sold] = defaultdict(_Sold)
-    asked = {
-        "zone": str(zone),
-        "time": now.time(),
-        "since": datetime.combine(days[0], time(), zone),
-        "now": now,
-    }
-    for channel, currency, day, hour, number, so_far, total, total_so_far in sql.rows(_ORDERS, asked):
-        if day in hours:
-            hours[day][hour] += number
+    edges = [datetime.combine(day, each, zone) for day in days for each in (time(), now.time())]
+    asked = {"edges": edges, "since": edges[0], "now": now}
+    for channel, currency, span, number, total in sql.rows(_BY_SPAN, asked):
+        day = days[(span - 1) // 2]
+        is_so_far = span % 2 == 1 or day == today
         one = sold[channel, currency]
         one.orders[day] += number
-        one.orders_so_far[day] += so_far
         one.total[day] += total
-        one.total_so_far[day] += total_so_far
+        if is_so_far:
+            one.orders_so_far[day] += number
+            one.total_so_far[day] += total
+    hours = {day: _by_hour(day, zone, now) for day in (today, before)}
     number, number_before = sum(hours[today]), sum(one.orders_so_far[before] for one in sold.values())
     most = max(1, number, sum(hours[before]))
     return {
@@ -171,6 +166,16 @@ def _today() -> dict[str, Any]:
         "sums": _sums(sold, days),
         "days": DAYS,
     }
+
+
+def _by_hour(day: date, zone: tzinfo, now: datetime) -> list[int]:
+    """Orders of each hour of a day on the reader's wall; an hour that a day leaves out has none."""
+    edges = [datetime.combine(day, time(hour), zone) for hour in range(24)]
+    until = datetime.combine(day + timedelta(days=1), time(), zone)
+    hours = [0] * 24
+    for span, number in sql.rows(_BY_HOUR, {"edges": edges, "since": edges[0], "until": until, "now": now}):
+        hours[span - 1] += number
+    return hours
 
 
 def _turnover(sold: Mapping[tuple[int | None, str], _Sold], days: Sequence[date]) -> list[dict[str, Any]]:
