@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -129,5 +130,7 @@ def _alone() -> Iterator[None]:
     import psycopg
 
     with psycopg.connect(settings().database_url, autocommit=True, connect_timeout=10) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])  # ends with the connection
-        yield
+        # Asked again and again: who waits within a statement would itself be waited for by an index that is made concurrently.
+        while (row := connection.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATING]).fetchone()) and not row[0]:
+            time.sleep(0.5)
+        yield  # the lock ends with the connection

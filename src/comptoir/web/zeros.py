@@ -22,7 +22,9 @@ def refused(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable
 
 
 def _has_zero(request: HttpRequest) -> bool:
-    if "\0" in request.path or any(_zeros(request.GET.lists())):
+    # What is searched for is any text: searches take a zero byte out by themselves.
+    asked = ((name, values) for name, values in request.GET.lists() if name != "q")
+    if "\0" in request.path or any(_zeros(asked)):
         return True
     return request.content_type in _FORM and any(_zeros(request.POST.lists()))
 
