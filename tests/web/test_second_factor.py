@@ -221,3 +221,17 @@ def test_the_owner_may_be_made_to_have_one_too(client: Client, ada: User) -> Non
     second_factor.require(["owner"], actor=SYSTEM, at=clock.now())
     sign_in(client)
     assert client.get("/settings/people/")["Location"] == f"{PROTECTED}on/"
+
+
+def test_codes_that_cannot_be_checked_any_more_are_said_to_be_so(client: Client, ada: User) -> None:
+    """After a restore without the key of the hub."""
+    sign_in(client)
+    secret, _codes = set_up(client)
+    Authenticator.objects.filter(type="totp").update(data={"secret": "gAAAAA-of-another-key"})
+    other = Client()
+    sign_in(other)
+
+    page = other.post("/account/code/", {"code": code(secret, 1)})
+
+    assert b"secret key of this hub has changed" in page.content
+    assert not is_in(other)
