@@ -56,7 +56,7 @@ def window(row: Channel, *, at: datetime) -> Window:
             [row.pk, since],
         )
     )
-    units, orders = _short(row.pk, since)
+    units, orders = _short(row, since)
     return Window(has_webhooks, polls, _learns(row, since), _tells(row.pk, since), units, orders)
 
 
@@ -88,18 +88,20 @@ def _delay(statement: str, params: list[object]) -> Delay | None:
     return Delay(row[1], row[2], row[0]) if row is not None and row[0] >= FEWEST else None
 
 
-def _short(channel: int, since: datetime) -> tuple[float, int]:
-    """Units of orders of this channel that were not there when they came in, and of how many orders."""
-    row = sql.one(
+def _short(row: Channel, since: datetime) -> tuple[float, int]:
+    """Units of orders of this channel that were not there when they came in, and of how many orders; before its stock was
+    counted nothing was there."""
+    found = sql.one(
         """
         SELECT coalesce(sum(l.quantity - given.units), 0)::float8, count(DISTINCT o.id)
-        FROM (SELECT facts, at FROM events_event WHERE name = 'inventory.stock.reserved' AND at > %s
-              ORDER BY id DESC LIMIT %s) AS event
+        FROM (SELECT facts, at FROM events_event WHERE name = 'inventory.stock.reserved' AND at > greatest(%(since)s,
+                  (SELECT max(stock_initialised_at) FROM offers_sellingpoint WHERE channel_id = %(channel)s))
+              ORDER BY id DESC LIMIT %(most)s) AS event
         CROSS JOIN LATERAL (SELECT key::bigint AS line, value::numeric AS units
                             FROM jsonb_each_text(event.facts -> 'lines')) AS given
         JOIN orders_line l ON l.id = given.line AND given.units < l.quantity
-        JOIN orders_order o ON o.id = l.order_id AND o.channel = %s AND o.accepted_at = event.at
+        JOIN orders_order o ON o.id = l.order_id AND o.channel = %(channel)s AND o.accepted_at = event.at
         """,
-        [since, RECENT, channel],
+        {"since": since, "channel": row.pk, "most": RECENT},
     )
-    return (row[0], row[1]) if row is not None else (0.0, 0)
+    return (found[0], found[1]) if found is not None else (0.0, 0)

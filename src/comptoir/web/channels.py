@@ -45,7 +45,7 @@ from comptoir.web import prices as prices_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
 from comptoir.web.findings_words import MEANINGS, RULES
-from comptoir.web.inventory import parse_quantity
+from comptoir.web.inventory import chosen_warehouses, parse_quantity
 
 TABS = {
     "channel": _("Overview"),
@@ -188,6 +188,7 @@ def _budget(it: Channel) -> dict[str, Any] | None:
         "is_over": found.share > 1,
         "costs": {
             flow: {
+                "n": math.ceil(cost.calls),
                 "calls": cells.number(math.ceil(cost.calls)),
                 "time": cells.duration(cost.minutes * 60),
                 "is_measured": cost.is_measured,
@@ -584,14 +585,13 @@ def set_point(request: PersonRequest, code: str, pk: int) -> HttpResponse:
 
 def _point_settings(given: QueryDict) -> tuple[list[int], dict[str, Any]]:
     """Warehouses and limits as a form of a selling point has them."""
-    known = set(Warehouse.objects.values_list("pk", flat=True))
     maximum = given.get("maximum", "").strip()
     limits = {
         "buffer": parse_quantity(given.get("buffer", "") or "0", gettext("buffer")),
         "minimum": parse_quantity(given.get("minimum", "") or "0", gettext("minimum")),
         "maximum": parse_quantity(maximum, gettext("maximum")) if maximum else None,
     }
-    return [int(text) for text in given.getlist("warehouse") if text.isdigit() and int(text) in known], limits
+    return chosen_warehouses(given, "warehouse"), limits
 
 
 def _given_again(given: QueryDict) -> list[tuple[str, str]]:

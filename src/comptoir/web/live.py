@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,9 +66,12 @@ def live(request: PersonRequest, code: str) -> HttpResponse:
     return render(request, "channels/live.html", context)
 
 
-def _orders(it: Channel) -> Sequence[Order]:
+def _orders(it: Channel) -> list[tuple[Any, str]]:
+    """The oldest open orders, and what the shop says of each."""
     rows = Order.objects.filter(channel=it.pk, status__in=[status.value for status in OPEN])
-    return list(rows.annotate(number_of_lines=Count("lines")).order_by("placed_at", "id")[:ORDERS])
+    found = list(rows.annotate(number_of_lines=Count("lines")).order_by("placed_at", "id")[:ORDERS])
+    names = dict(Mapped.objects.filter(channel=it, kind="status").values_list("external_id", "name"))
+    return [(order, names.get(order.external_status) or order.external_status) for order in found]
 
 
 def _plan(run: Run) -> dict[str, Any]:
