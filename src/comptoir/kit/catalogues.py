@@ -7,12 +7,15 @@ tools: at the start of a process in a checkout, and by the build hook for a whee
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import re
 import struct
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 CONTEXT_ENDS = "\x04"
 FORM_ENDS = "\x00"
@@ -126,5 +129,5 @@ def make_if_possible(folder: Path) -> None:
     where that is nothing."""
     try:
         make(folder)
-    except OSError:
-        return
+    except OSError as error:
+        logger.warning("translations could not be compiled: pages may speak English: %s", error)
