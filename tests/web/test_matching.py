@@ -110,7 +110,7 @@ def test_a_listing_is_found_matched_set_apart_and_left_to_the_rules(owner: Clien
     assert row(listing).match == "apart"
     owner.post(page, {"what": "rules"})
     assert row(listing).match == "none"
-    assert "no variant has this" in said(owner.post(page, {"what": "link", "sku": "\0nobody"}, follow=True)).lower()
+    assert "no variant has this" in said(owner.post(page, {"what": "link", "sku": "nobody"}, follow=True)).lower()
     assert "nothing can be repaired" in said(owner.post(page, {"what": "burn"}, follow=True)).lower()
     assert [one.external_id for one in owner.get(PAGE + "?match=none&q=cup").context["list"].items] == [listing]
 
