@@ -16,7 +16,7 @@ from comptoir.commerce.catalog.models import Price, PriceList
 from comptoir.commerce.purchasing import actions
 from comptoir.commerce.purchasing.models import Supplier, SupplierProduct
 from comptoir.engine import findings
-from comptoir.engine.models import Severity
+from comptoir.engine.models import Finding, Severity
 from comptoir.events.models import Event
 from comptoir.kit.actor import SYSTEM
 from comptoir.offers.models import Mapping, OfferPrice, SellingPoint
@@ -140,7 +140,9 @@ def test_who_owns_prices_is_said_in_the_settings_and_what_waits_is_let_through(o
     kept = SellingPoint.objects.get()
     assert (kept.owns_price, kept.price_list, kept.price_rate) == (False, euros, Decimal("0.85"))
     assert (kept.price_rate_from, kept.price_rate_to, kept.price_most_share) == ("EUR", "GBP", 5)
-    assert OfferPrice.objects.get().offer == of
+    held = OfferPrice.objects.get()
+    assert (held.offer, held.is_waiting, held.is_aside) == (of, True, True)  # of a live channel, somebody looks first
+    assert Finding.objects.get(code="prices_held").facts == {"prices": 1}
     assert "1 EUR = 0.85 GBP" in owner.get(reverse("channel_settings", args=["shop"])).content.decode()
     owner.post(reverse("channel_tax", args=["shop"]), {"class": "1", "rate": "5.5"})
     assert Mapping.objects.get(kind="tax").ours == "5.5"
@@ -151,6 +153,7 @@ def test_who_owns_prices_is_said_in_the_settings_and_what_waits_is_let_through(o
     facts = {"prices": 1, "of": 1, "sku": "CUP", "before": "5.00 GBP", "after": "0.00 GBP"}
     report = findings.Report(shop.pk, "suspicious_prices", f"channel:{shop.pk}", Severity.ERROR, facts)
     findings.report([report], at=AT)
+    findings.close(shop.pk, [f"channel:{shop.pk}"], ["prices_held"], at=AT)
     assert "CUP from 5.00 GBP to 0.00 GBP" in owner.get(reverse("channel_settings", args=["shop"])).content.decode()
     page = owner.get(reverse("variant", args=[of.variant_id])).content.decode()
     assert "Waits for a person" not in page  # it is in no list yet, which is said first

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import IO, Any
 
 import msgspec
@@ -52,7 +53,8 @@ class Order:
     external_id: str | None
     status: str
     placed_at: datetime
-    total: str
+    total: Decimal
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Changed:
 _DIGITS = r"regexp_replace(coalesce({}, ''), '\D', '', 'g')"
 _PHONES = ", ".join(_DIGITS.format(f"{side}->>'phone'") for side in ("billing", "shipping"))
 _SALE_PHONES = ", ".join(_DIGITS.format(f"sale->'{side}'->>'phone'") for side in ("billing", "shipping"))
-_ORDERS = "SELECT id, number, channel, external_id, status, placed_at, total || ' ' || currency FROM orders_order o"
+_ORDERS = "SELECT id, number, channel, external_id, status, placed_at, total, currency FROM orders_order o"
 _BUYER = "sale->'buyer'"
 _SALES = 'SELECT id, channel_id, external_id, number, state, "order" FROM staging_stagedsale s'
 

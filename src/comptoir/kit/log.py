@@ -29,7 +29,10 @@ _OWN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskNam
 
 #: What is taken out, and what is left of it.
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(/(?:hooks|welcome|join|reach|i)/)[^\s/?\"']+"), rf"\1{GONE}"),  # addresses that let in whoever has them
+    (
+        re.compile(r"(/(?:hooks|welcome|join|reach|i)/)[^\s/?\"']+"),
+        rf"\1{GONE}",
+    ),  # addresses that let in whoever has them
     # PostgreSQL's second line quotes values: “Key (email)=(…) already exists”, “Failing row contains (…)”, “COPY t, line 1: …”.
     (re.compile(r"(?m)^(\s*(?:DETAIL|CONTEXT|HINT|QUERY|STATEMENT):).*$"), rf"\1 {GONE}"),
     (re.compile(r"(?<=://)[^/\s@'\"]+@"), f"{GONE}@"),  # user and password in an address
