@@ -104,6 +104,19 @@ def test_a_shop_is_connected_from_nothing(
     page.goto("/channels/")
     looks_well("3-left")
     page.get_by_role("link", name="Go on connecting").click()
+    page.get_by_role("button", name="Go on to products").click()
+    page.get_by_role("button", name="Read the products").click()
+    expect(page.get_by_text("The products are being read")).to_be_visible()
+    carry_out()
+    expect(page.get_by_text("Only there")).to_be_visible()  # by itself, a second later
+    looks_well("4-products")
+    page.get_by_role("link", name="Mapping doctor").click()
+    page.get_by_text("Repair", exact=True).last.click()
+    page.get_by_label("Reason").fill("Sold there only")
+    looks_well("4-doctor")
+    page.get_by_role("button", name="Ignore it").click()
+    expect(page.get_by_text("It stays findable")).to_be_visible()
+    page.get_by_role("link", name="Go on connecting").click()
     page.get_by_role("button", name="Go on to mappings").click()
     expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
     looks_well("4-mappings")
@@ -146,7 +159,7 @@ def test_no_step_is_wider_than_a_phone_in_any_language(
     signed_in.locator(f"html[lang={language}]").wait_for()
     signed_in.set_viewport_size({"width": 390, "height": 844})
     steps = ["", "prestashop/"]
-    own = ["credentials/", "found/", "mappings/", "places/", "summary/"]
+    own = ["credentials/", "found/", "products/", "mappings/", "places/", "summary/"]
     wide = []
     for address in ["/channels/", *(f"/channels/connect/{one}" for one in steps)] + [
         f"/channels/{row.code}/connect/{one}" for one in own
