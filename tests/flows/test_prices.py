@@ -273,6 +273,22 @@ def test_many_large_changes_wait_and_small_ones_beside_them_go_out(shop_of: Call
     assert shop.push().changed == 2
 
 
+def test_other_rules_of_a_live_channel_tell_nothing_before_a_person_has_looked(shop_of: Callable[..., Shop]) -> None:
+    shop = shop_of()
+    shop.price(CUP, "5.25")
+    shop.rule()
+    with transaction.atomic():
+        flow.look_first(shop.world.channel.pk, shop.point.pk, at=shop.world.at)
+    shop.world.drain("push_prices")
+    assert (shop.push().seen, shop.there(CUP)) == (0, 5)
+    assert shop.open("prices_held") == {f"channel:{shop.world.channel.pk}": {"prices": 14}}
+    assert shop.planned() == {CUP: ("5.00 GBP", "5.25 GBP")}
+    with transaction.atomic(), queue.without_wakeups():
+        flow.let_through(shop.world.channel.pk)
+    assert shop.push().changed == 1
+    assert (shop.there(CUP), shop.open("prices_held")) == (Decimal("5.25"), {})
+
+
 def test_in_test_mode_a_push_only_says_what_it_would_do(shop_of: Callable[..., Shop]) -> None:
     shop = shop_of(live=False)
     shop.rule()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -29,7 +29,9 @@ from comptoir.offers.prices import Change, Wanted
 PREVIEW = 1_000  # lines of a preview in one step
 FEWEST_SUSPICIOUS = 3
 LOOK_AGAIN = timedelta(hours=1)
+UNTIL_LOOKED = timedelta(days=3650)  # what waits for a person alone
 RULE_CODES = ("price_rate_missing", "price_tax_missing")
+LOOK_CODES = ("suspicious_prices", "prices_held")
 
 
 def set_up() -> None:
@@ -53,7 +55,7 @@ def doubt(happened: Happened) -> None:
 def ruled(happened: Happened) -> None:
     """The rules of a point changed: what was said of the old ones is over, unless the next run says it again."""
     channel = int(happened.facts["channel"])
-    codes = (*RULE_CODES, "suspicious_prices")
+    codes = (*RULE_CODES, *LOOK_CODES)
     findings.close(channel, _open(channel, codes), codes, at=happened.at)
     start_after_commit("push_prices", [channel])
 
@@ -257,7 +259,7 @@ def _set_suspicious_aside(run: RunContext, channel: int, compared: _Compared) ->
                 before=shown(first.before, first.currency), after=shown(first.after, first.currency),
             )  # fmt: skip
         if not aside and not prices.are_aside(channel):
-            run.resolved([subject], codes=("suspicious_prices",))
+            run.resolved([subject], codes=LOOK_CODES)
     return [one for one in compared.changes if one.offer not in aside]
 
 
@@ -307,7 +309,16 @@ def _doubted_if_fenced(channel: int, batch: Sequence[Change]) -> Iterator[None]:
         raise
 
 
+def look_first(channel: int, point: int, *, at: datetime) -> None:
+    """Other rules hold at a point of a live channel: nothing is told by them before a person has seen the difference."""
+    if waiting := prices.hold(point, until=at + UNTIL_LOOKED):
+        about = {"prices": waiting}
+        findings.report([findings.Report(channel, "prices_held", f"channel:{channel}", Severity.ERROR, about)], at=at)
+
+
 def let_through(channel: int) -> None:
-    """A person has looked: what seemed too large a change is told, for a while."""
-    prices.approve(channel, until=clock.now() + LOOK_AGAIN)
+    """A person has looked: what waited for that is told, and so are large changes, for a while."""
+    at = clock.now()
+    prices.approve(channel, until=at + LOOK_AGAIN)
+    findings.close(channel, [f"channel:{channel}"], LOOK_CODES, at=at)
     start_after_commit("push_prices", [channel])

@@ -477,6 +477,14 @@ def set_rules(
     return True
 
 
+def hold(point: int, *, until: datetime) -> int:
+    """Whatever waits at a point waits for a person to look at it; how many."""
+    return sql.execute(
+        "UPDATE offers_offerprice SET is_aside = true, not_before = %s WHERE point_id = %s AND is_waiting",
+        [until, point],
+    )
+
+
 def approve(channel: int, *, until: datetime) -> None:
     """A person has looked: changes that seemed too large are told, for a while."""
     sql.execute(

@@ -264,6 +264,11 @@ WORDS: dict[str, Words] = {
         _("Preview the prices. If they are right, let them through."),
         "settings",
     ),
+    "prices_held": Words(
+        _("The rules of prices changed: %(prices)s prices wait until somebody has seen what would be told"),
+        _("Preview the prices. If they are right, let them through."),
+        "settings",
+    ),
     "tracking_refused": Words(
         _("The channel refuses a parcel: %(reason)s"), _("Confirm it with the shop's own screen."), "order"
     ),
@@ -440,6 +445,7 @@ KINDS = {
     "price_rate_missing": _("Rate between currencies missing"),
     "price_tax_missing": _("Tax rate missing"),
     "suspicious_prices": _("Suspicious prices"),
+    "prices_held": _("Prices by other rules"),
     "supplier_unknown": _("Supplier not here"),
     "supplied_unknown": _("Supplied product not here"),
     "suppliers_shrank": _("List of suppliers shrank"),

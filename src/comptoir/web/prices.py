@@ -19,11 +19,11 @@ from django.views.decorators.http import require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, needs
 from comptoir.channels import registry
-from comptoir.channels.models import HUB, Channel
+from comptoir.channels.models import HUB, Channel, Mode
 from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog.models import Price, PriceList, Variant
-from comptoir.engine import findings, runs
-from comptoir.engine.models import Finding
+from comptoir.engine import runs
+from comptoir.engine.models import Finding, Flow, Trigger
 from comptoir.flows import prices as flow
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput
@@ -166,37 +166,46 @@ def settings(it: Channel) -> dict[str, Any] | None:
     """What the settings of a channel say about prices; nothing where its prices cannot be told."""
     if it.kind == HUB or "prices" not in registry.find(it.kind).abilities:
         return None
-    aside = Finding.objects.filter(channel=it, code="suspicious_prices", closed_at__isnull=True).first()
+    aside = Finding.objects.filter(channel=it, code__in=flow.LOOK_CODES, closed_at__isnull=True).first()
     return {
         "points": list(SellingPoint.objects.filter(channel=it).order_by("id")),
         "lists": list(PriceList.objects.order_by("id")[:MOST_LISTS]),
         "taxes": list(Mapping.objects.filter(channel=it, kind="tax").order_by("external_id")[:200]),
-        "aside": findings_words.title("suspicious_prices", aside.facts) if aside else "",
+        "aside": findings_words.title(aside.code, aside.facts) if aside else "",
     }
 
 
 @require_POST
 @needs(Right.CHANGE_CHANNELS)
 def set_rules(request: PersonRequest, code: str, pk: int) -> HttpResponse:
-    """Who owns prices at a selling point, by which list and rate they are told, and when a push waits for a person."""
+    """Who owns prices at a selling point, by which list and rate they are told, and when a push waits for a person. Of a live
+    channel the difference is shown first."""
     it = get_object_or_404(Channel, code=code)
     point = get_object_or_404(SellingPoint, pk=pk, channel=it)
-    given = request.POST
+    given, at, who = request.POST, clock.now(), answers.actor(request.user)
+    preview = None
     with answers.attempt(
         request, _("Saved. Prices are compared with the next run; the preview shows what would change.")
     ):
         rate = given.get("rate", "").strip()
         chosen = given.get("list", "")
-        prices.set_rules(
+        is_changed = prices.set_rules(
             point.pk,
             owns_price=given.get("owner") != "hub",
             price_list=int(chosen) if chosen.isdigit() else None,
             rate=parse_quantity(rate, _("rate")) if rate else None,
             most_share=_percent(given.get("most_share", ""), _("share")),
             most_change=_percent(given.get("most_change", ""), _("change")),
-            at=clock.now(),
-            actor=answers.actor(request.user),
+            at=at,
+            actor=who,
         )
+        if is_changed and given.get("owner") == "hub" and it.mode == Mode.PRODUCTION:
+            flow.look_first(it.pk, point.pk, at=at)
+            row = Flow.objects.filter(channel=it, kind="push_prices").first()
+            if row is not None:
+                preview = runs.request(row.pk, Trigger.PERSON, who, preview=True, at=at)
+    if preview is not None:
+        return redirect("run", preview)
     return redirect(f"{reverse('channel_settings', args=[code])}#prices")
 
 
@@ -235,5 +244,4 @@ def let_through(request: PersonRequest, code: str) -> HttpResponse:
     it = get_object_or_404(Channel, code=code)
     with answers.attempt(request, _("They are told with the next run.")):
         flow.let_through(it.pk)
-        findings.close(it.pk, [f"channel:{it.pk}"], ["suspicious_prices"], at=clock.now())
     return redirect(f"{reverse('channel_settings', args=[code])}#prices")
