@@ -71,13 +71,16 @@ def texts(node: ast.expr | None) -> Iterator[str]:
         yield "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
 
 
+PROMISES = ("effects.want", "_promise")  # calls whose second argument is the kind of an effect
+
+
 def finding_codes() -> dict[str, set[str]]:
     """Code of a finding or anomaly -> the modules that state it."""
     kinds = sorted(  # the engine names findings of effects by the kind of effect: tracking_refused
         kind
         for _, tree, _ in sources()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "effects.want" and len(node.args) > 1
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PROMISES and len(node.args) > 1
         for kind in set(texts(node.args[1]))
     )
     found: dict[str, set[str]] = defaultdict(set)

@@ -125,7 +125,11 @@ def test_it_is_searched_by_the_names_that_people_know(
     owner.post(f"/settings/people/{buyer.pk}/sign-out")
     channels.pause_writes(shop, True, actor=Actor(ActorKind.PERSON, str(buyer.pk), "Buyer"), at=now)
     record(
-        "staging.total.accepted", {"staged": 1}, actor=Actor(ActorKind.PERSON, "999999", "Z"), at=now, subject="sale:A-1042"
+        "staging.total.accepted",
+        {"staged": 1},
+        actor=Actor(ActorKind.PERSON, "999999", "Z"),
+        at=now,
+        subject="sale:A-1042",
     )
     Client().post("/account/login/", {"login": "mallory@evil.test", "password": "x"})
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection
+from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 
 from comptoir.kit import sql
@@ -58,9 +58,9 @@ def bring_up(*, say: Callable[[str], None]) -> None:
     call_command("migrate", verbosity=0, interactive=False)  # nothing is left to carry out; what follows a migration is
 
 
-def _lock_timeout(action: str, migration: Any = None, fake: bool = False) -> None:
+def _lock_timeout(action: str, migration: Migration | None = None, fake: bool | None = False, /) -> None:
     """Before each migration. One that is not atomic is made so that nobody waits for it, and could not be begun again."""
-    if action == "apply_start":
+    if action == "apply_start" and migration is not None:
         sql.execute(f"SET lock_timeout = {LOCK_WAIT_MS if migration.atomic else 0}")
 
 

@@ -630,7 +630,7 @@ def status_if(channel: Channel, status: str, rule: str, *, actor: Actor, at: dat
 def let_go(channel: Channel, *, actor: Actor, at: datetime) -> None:
     """Nobody follows this channel's sales any more: those that wait set no units aside."""
     waiting = sql.rows(
-        "SELECT external_id FROM staging_stagedsale WHERE channel_id = %s AND \"order\" IS NULL"
+        'SELECT external_id FROM staging_stagedsale WHERE channel_id = %s AND "order" IS NULL'
         " AND state IN ('ready', 'retry', 'repair') ORDER BY id FOR UPDATE",
         [channel.pk],
     )

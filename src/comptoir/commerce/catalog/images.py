@@ -105,4 +105,3 @@ def measure(content: bytes, content_type: str) -> tuple[int | None, int | None]:
     else:
         return None, None
     return (width, height) if 0 < width < 2**31 and 0 < height < 2**31 else (None, None)
-
