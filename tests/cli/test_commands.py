@@ -209,6 +209,17 @@ def test_an_owner_is_made_once_and_a_weak_password_or_odd_address_refused(hub: H
     assert command("migrate", "--welcome").out == ""
 
 
+def test_a_second_factor_is_taken_away_from_who_lost_it(hub: Hub, command: Command) -> None:
+    command("owner", "a@hub.test", "--password-stdin", given="correct horse battery\n")
+    hub.rows(
+        "INSERT INTO mfa_authenticator (user_id, type, data, created_at) SELECT id, 'totp', '{}', now() FROM accounts_user"
+    )
+    said = command("person", "take-second-factor", "A@hub.test")
+    assert (said.code, "signs in without a second factor" in said.out) == (0, True)
+    assert hub.rows("SELECT count(*) FROM mfa_authenticator") == [(0,)]
+    refused(command("person", "take-second-factor", "b@hub.test"), "place: email", "value: b@hub.test")
+
+
 def test_a_token_is_shown_once_listed_without_its_secret_and_revoked(hub: Hub, command: Command) -> None:
     made = command("token", "create", "shelves", "--scope", "stock.read")
     secret = made.out.strip()

@@ -100,6 +100,12 @@ def parser() -> argparse.ArgumentParser:
     owner.add_argument("email")
     owner.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
 
+    person = commands.add_parser("person", help="people who sign in").add_subparsers(dest="what", required=True)
+    taken = person.add_parser(
+        "take-second-factor", help="for who lost telephone and codes, or after a restore without the key"
+    )
+    taken.set_defaults(run="manage:take_second_factor")
+    taken.add_argument("email")
     token = commands.add_parser("token", help="API tokens").add_subparsers(dest="what", required=True)
     made = token.add_parser("create", help="make a token; its secret is shown once")
     made.set_defaults(run="manage:make_token")

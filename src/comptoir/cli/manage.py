@@ -99,3 +99,20 @@ def revoke_token(given: argparse.Namespace) -> int:
                 raise BadInput("there is no such token", place="id", value=str(given.id), cure="comptoir token list")
             actions.revoke(token, actor=SYSTEM, at=clock.now())
     return 0
+
+
+def take_second_factor(given: argparse.Namespace) -> int:
+    """`comptoir person take-second-factor`."""
+    with starting.ready():
+        from django.db import transaction
+
+        from comptoir.accounts import second_factor
+        from comptoir.accounts.models import User
+
+        with transaction.atomic():
+            person = User.objects.filter(email=given.email.strip().lower()).first()
+            if person is None:
+                raise BadInput("nobody signs in with this address", place="email", value=given.email, cure="look it up")
+            second_factor.take_away(person, actor=SYSTEM, at=clock.now())
+    out(f"{given.email} signs in without a second factor; every session of theirs has ended.")
+    return 0

@@ -31,6 +31,10 @@ def forget_old(run: RunContext, channel: OpenChannel | None) -> None:
     _raw_answers(run)
     with run.checkpoint():
         gone = sql.execute("DELETE FROM django_session WHERE expire_date < %s", [run.at])
+        gone += sql.execute(
+            "DELETE FROM usersessions_usersession u WHERE NOT EXISTS"
+            " (SELECT FROM django_session s WHERE s.session_key = u.session_key)"
+        )
         run.count(seen=gone, changed=gone)
 
 
