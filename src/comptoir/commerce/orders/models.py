@@ -118,6 +118,7 @@ class Order(models.Model):
                 name="order_preparation",
             ),
             models.Index(fields=["channel"], condition=Q(taken_over="left"), name="order_left_before"),
+            models.Index(fields=["placed_at"], include=["channel", "currency", "status", "total"], name="order_sold"),
             GinIndex(fields=["search"], opclasses=["gin_trgm_ops"], name="order_search"),
         ]
 
