@@ -90,8 +90,8 @@ def furnish(world: World) -> None:
         )
         trade = catalog.price_list("trade", "Trade customers", "GBP", tax_included=False)
         catalog.set_price(offer.variant_id, trade.pk, Decimal("7.40"), at=at, actor=SYSTEM)
-        alerts.save(None, alerts.Wanted("The office", url="json://alerts.test"), actor=SYSTEM, at=at)
-        accounts.make_token("Catalogue, web shop", ["catalogue:read"], actor=SYSTEM, at=at)
+        alerts.save(None, alerts.Wanted(name="The office", url="json://alerts.test"), actor=SYSTEM, at=at)
+        accounts.make_token("Catalogue, web shop", ["catalog.read"], actor=SYSTEM, at=at)
         invitations.invite("picker@hub.test", Role.PICKER, actor=SYSTEM, at=at)
 
     second = connect(world.shop, world.clock, "second", "http://second.test")
@@ -115,7 +115,7 @@ def furnish(world: World) -> None:
 def addresses() -> list[str]:
     """Every page that a person can open in a house with a sale to repair."""
     order = Order.objects.filter(status=Status.PROCESSING).earliest("id")
-    sale = StagedSale.objects.get(state=State.REPAIR)
+    sale = StagedSale.objects.filter(state=State.REPAIR).earliest("id")
     offer = Offer.objects.filter(variant__reservations__isnull=False).earliest("id")
     run = Run.objects.order_by("-seen").first()
     assert run is not None

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.db import transaction
 from django.test import Client
-from house_world import HOSTILE, LONG, RIGHT_TO_LEFT, running, sell_something_unknown
+from house_world import HOSTILE, LONG, RIGHT_TO_LEFT, addresses, running, sell_something_unknown
 from shop_world import World
 
 from comptoir.accounts.models import Role, User
@@ -24,7 +24,7 @@ from comptoir.engine.models import Finding, Flow, Run
 from comptoir.flows import budget, reach
 from comptoir.offers.models import Mapping, Offer
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import hooks, orders, staging
+from comptoir.web import hooks
 
 MOST_STATEMENTS = 30
 
@@ -66,30 +66,6 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", counted)
         yield seen
-
-
-def addresses() -> list[str]:
-    """Every page that a person can open."""
-    order = Order.objects.filter(status=Status.PROCESSING).earliest("id")
-    sale = StagedSale.objects.get(state=State.REPAIR)
-    offer = Offer.objects.filter(variant__reservations__isnull=False).earliest("id")
-    run = Run.objects.order_by("-seen").first()
-    assert run is not None
-    channel = "/channels/shop"
-    kits = Offer.objects.filter(variant__kind="kit").values_list("variant", flat=True)
-    return [
-        "/", "/orders/", *(f"/orders/?tab={tab}" for tab in orders.TABS),
-        f"/orders/{order.number}/", "/staging/", *(f"/staging/?tab={tab}" for tab in staging.TABS),
-        f"/staging/{sale.pk}/", f"/staging/{sale.pk}/raw/", "/products/", "/products/?q=lantern&state=sale&stock=some&kind=simple",
-        f"/products/{offer.variant_id}/", *(f"/products/{kit}/" for kit in kits),
-        "/inventory/", "/inventory/?q=bowl&stock=reserved", "/inventory/movements/", "/inventory/movements/?reason=opening&sort=oldest",
-        "/inventory/receive/", "/inventory/adjust/", "/channels/", f"{channel}/", f"{channel}/flows/", f"{channel}/offers/",
-        f"{channel}/offers/?state=waiting&q=CUS", f"{channel}/mappings/", f"{channel}/preview/", f"{channel}/webhooks/", f"{channel}/settings/",
-        "/channels/hub/", "/channels/hub/flows/", "/runs/", "/runs/?status=done&outcome=partial&trigger=person", f"/runs/{run.pk}/",
-        "/runs/999999/", "/findings/", "/findings/all/", "/findings/all/?severity=error&state=open&code=unknown_sku",
-        "/settings/tokens/", "/settings/people/", "/me/",
-        "/search?q=cushion",
-    ]  # fmt: skip
 
 
 def test_every_page_opens_and_costs_few_statements(

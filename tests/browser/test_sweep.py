@@ -1,0 +1,73 @@
+"""Every page there is, wide and narrow, in three languages, light and dark: axe finds nothing, nothing is wider than its window,
+no script complains; and a picture of each is kept for people to look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from house_world import addresses, furnish, furnished_addresses
+from playwright.sync_api import Browser, Page
+from shop_world import World
+
+from .conftest import keep_picture, sign_in, speak, window, wrong_with
+
+pytestmark = pytest.mark.browser
+
+LANGUAGES = ("en", "fr", "es")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@pytest.fixture
+def furnished(house: World) -> World:
+    """A house with something on every page."""
+    furnish(house)
+    return house
+
+
+@pytest.fixture
+def owner(chromium: Browser, live_server: Any, furnished: World) -> Iterator[Page]:
+    """The owner's window, wide."""
+    with window(chromium, live_server.url) as page:
+        sign_in(page)
+        yield page
+
+
+def pages() -> list[str]:
+    """One address of every page; what only narrows a list is the same page."""
+    return [
+        *dict.fromkeys(one for one in addresses() if "?" not in one and "999999" not in one),
+        *furnished_addresses(),
+    ]
+
+
+def name(address: str, *parts: str) -> str:
+    """What a picture is called."""
+    return "-".join([re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-") or "home", *parts])
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_every_page_is_sound(chromium: Browser, live_server: Any, furnished: World, size: str) -> None:
+    """A wide visit and a narrow one differ in language and colours; a third, narrow, brings the language that is left."""
+    wrong: dict[str, list[str]] = {}
+    with window(chromium, live_server.url, size=size) as page:
+        sign_in(page)
+        for number, address in enumerate(pages()):
+            turn = number + (size == "narrow")
+            language, scheme = LANGUAGES[turn % 3], SCHEMES[turn % 2]
+            speak(page, language)
+            page.emulate_media(color_scheme=scheme)
+            page.goto(address)
+            found = wrong_with(page)
+            keep_picture(page, name(address, size, language, scheme))
+            if size == "narrow":
+                speak(page, LANGUAGES[(turn + 1) % 3])
+                page.goto(address)
+                if page.evaluate("document.documentElement.scrollWidth") > 390:
+                    found.append("too wide in another language")
+            if found:
+                wrong[f"{address} {size} {language} {scheme}"] = found
+
+    assert wrong == {}
