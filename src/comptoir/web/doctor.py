@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -55,7 +55,7 @@ def _repair(row: Doubt) -> SafeString:
         gettext("Repair"),
         url,
         url,
-        gettext("Open"),
+        pgettext("a link", "Open"),
     )
 
 

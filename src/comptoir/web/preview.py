@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.utils.translation import ngettext_lazy as many
+from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_GET
 
 from comptoir.accounts.rights import PersonRequest, Right, needs
@@ -31,12 +31,12 @@ EARLIER = 10
 
 #: What the button that runs a flow says, by what it writes.
 WRITES: Mapping[str, Any] = {
-    "push_stock": many("Push %(n)s level to %(channel)s", "Push %(n)s levels to %(channel)s", "count"),
-    "push_prices": many("Push %(n)s price to %(channel)s", "Push %(n)s prices to %(channel)s", "count"),
-    "push_tracking": many("Confirm %(n)s shipment to %(channel)s", "Confirm %(n)s shipments to %(channel)s", "count"),
-    "push_cancellations": many("Cancel %(n)s order at %(channel)s", "Cancel %(n)s orders at %(channel)s", "count"),
+    "push_stock": ngettext_lazy("Push %(n)s level to %(channel)s", "Push %(n)s levels to %(channel)s", "count"),
+    "push_prices": ngettext_lazy("Push %(n)s price to %(channel)s", "Push %(n)s prices to %(channel)s", "count"),
+    "push_tracking": ngettext_lazy("Confirm %(n)s shipment to %(channel)s", "Confirm %(n)s shipments to %(channel)s", "count"),
+    "push_cancellations": ngettext_lazy("Cancel %(n)s order at %(channel)s", "Cancel %(n)s orders at %(channel)s", "count"),
 }
-OTHER_WRITES = many("Write %(n)s change to %(channel)s", "Write %(n)s changes to %(channel)s", "count")
+OTHER_WRITES = ngettext_lazy("Write %(n)s change to %(channel)s", "Write %(n)s changes to %(channel)s", "count")
 
 
 def _what(row: PlanRow) -> str:

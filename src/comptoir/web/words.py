@@ -96,7 +96,7 @@ PLANNED = {
     "price": _("Price"), "held": _("Waits for a person"), "count": _("Count"), "on_hand": _("On hand"),
     # what a replay compares
     "sale": _("Sale"), "product": _("Product"), "figure": _("Stock figure"), "supplier": _("Supplier"), "answer": _("Answer"),
-    "call": _("Call"), "sent": _("Sent"), "asked": _("Not asked then"), "outcome": _("Outcome"), "there": _("Made at all"),
+    "call": _("Call"), "sent": _("Sent"), "asked": _("Not asked then"), "outcome": _("Outcome"), "there": _("Whether it was made"),
     "finding": _("Finding"), "inputs": _("What was heard"), "left_out": _("Left out for its size"),
 }  # fmt: skip
 _BY_NAME: dict[str, type[Choices] | type[Unit]] = {
