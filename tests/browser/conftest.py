@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -72,7 +73,7 @@ def window(chromium: Browser, address: str, *, size: str = "wide", language: str
 
 def speak(page: Page, language: str) -> None:
     """From the next page on."""
-    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": page.url}])
+    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": urljoin(page.url, "/")}])
 
 
 def sign_in(page: Page, language: str = "en") -> None:

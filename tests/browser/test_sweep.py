@@ -70,4 +70,4 @@ def test_every_page_is_sound(chromium: Browser, live_server: Any, furnished: Wor
             if found:
                 wrong[f"{address} {size} {language} {scheme}"] = found
 
-    assert wrong == {}
+    assert not wrong, "\n".join(f"{where}\n  " + "\n  ".join(found) for where, found in wrong.items())

@@ -17,6 +17,7 @@ from comptoir.alerts.models import Destination
 from comptoir.channels import channel as channels
 from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
+from comptoir.channels.models import Channel
 from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.orders.models import Order, Status
 from comptoir.commerce.purchasing import actions as purchasing
@@ -95,6 +96,7 @@ def furnish(world: World) -> None:
         invitations.invite("picker@hub.test", Role.PICKER, actor=SYSTEM, at=at)
 
     second = connect(world.shop, world.clock, "second", "http://second.test")
+    Channel.objects.filter(pk=second.channel.pk).update(name="Second shop")
     for number in range(3):
         world.shop.state.add_product(
             f"Sold there only {number}", reference=f"THERE-{number}", price="4.00", quantity=number
