@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help demo test check bench pin reference messages clean
+.PHONY: help demo test check bench pin reference messages pictures clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -15,6 +15,7 @@ help:
 	echo "make pin         resolve requirements/*.txt again from pyproject.toml"
 	echo "make reference   write docs/reference again from the code"
 	echo "make messages    collect the texts of the pages into src/comptoir/locale; ARGS=fr does one language"
+	echo "make pictures    take the pictures of the docs again, in a browser"
 	echo "make clean       remove the environment and caches"
 
 demo:
@@ -40,6 +41,10 @@ reference:
 messages:
 	scripts/environment dev
 	$(BIN)/python scripts/messages.py $(ARGS)
+
+pictures:
+	scripts/environment dev
+	COMPTOIR_TEST_BROWSER=required COMPTOIR_TEST_DOCS_PICTURES=docs/images $(BIN)/pytest tests/browser/test_pictures.py -q $(ARGS)
 
 # Names, versions and hashes only: a resolver's own lock file can hold addresses of mirrors.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -73,7 +73,9 @@ def window(chromium: Browser, address: str, *, size: str = "wide", language: str
 
 def speak(page: Page, language: str) -> None:
     """From the next page on."""
-    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": urljoin(page.url, "/")}])
+    page.context.add_cookies(
+        [{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": urljoin(page.url, "/")}]
+    )
 
 
 def sign_in(page: Page, language: str = "en") -> None:
@@ -93,9 +95,10 @@ def wrong_with(page: Page) -> list[str]:
     return [*found, *([f"{width} px too wide"] if width > 0 else [])]
 
 
+# Rows of a table are alike: the first few are looked at, which takes a third of the time.
 _AXE = (
     AXE_SCRIPT
-    + """;axe.run({resultTypes: ["violations"]}).then(found => found.violations.flatMap(rule =>
+    + """;axe.run({exclude: ["tbody tr:nth-child(n+9)"]}, {resultTypes: ["violations"]}).then(found => found.violations.flatMap(rule =>
     rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 200)} ${node.failureSummary}`)))"""
 )
 

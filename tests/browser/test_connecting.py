@@ -1,4 +1,4 @@
-"""A merchant connects a shop alone: from the empty list of channels to an empty first difference, nothing written."""
+"""A merchant connects a shop alone: from the empty list of channels to an empty first difference, and to production."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from comptoir.channels.models import Channel, Mode
 from comptoir.config import bootstrap
 from comptoir.connectors.prestashop.simulator import DEMO_KEY, PrestaShopSimulator
 from comptoir.engine import runs
-from comptoir.engine.models import PlanRow, Run, RunStatus
+from comptoir.engine.models import Flow, PlanRow, Run, RunStatus, Trigger
 from comptoir.flows import connecting
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
 
-from .conftest import PASSWORD
+from .conftest import PASSWORD, SIZES, keep_picture, wrong_with
 
 pytestmark = pytest.mark.browser
 
-SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+#: States that no other test shows to axe.
+UNUSUAL = {"2-refused", "4-products", "7-ready", "8-live"}
 
 
 @pytest.fixture
@@ -52,19 +53,22 @@ def house(transactional_db: None) -> Iterator[PrestaShopSimulator]:
 
 
 @pytest.fixture
-def looks_well(signed_in: Page, tmp_path: Path) -> Callable[[str], None]:
-    """Keep pictures of a step, wide and narrow, light and dark; none may be wider than its window."""
+def looks_well(signed_in: Page) -> Callable[[str], None]:
+    """Keep pictures of a step, wide and narrow, wide in light and narrow in dark; none is wider than its window."""
 
     def look(step: str) -> None:
         signed_in.evaluate("scrollTo(0, 0)")
-        for name, (width, height) in SIZES.items():
-            signed_in.set_viewport_size({"width": width, "height": height})
-            for scheme in ("light", "dark"):
-                signed_in.emulate_media(color_scheme=scheme)
-                signed_in.screenshot(path=tmp_path / f"{step}-{name}-{scheme}.png", full_page=True)
-            assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, (step, name)
+        keep_picture(signed_in, f"connecting-{step}-wide-light")
+        assert signed_in.evaluate("document.documentElement.scrollWidth") <= SIZES["wide"][0], step
+        width, height = SIZES["narrow"]
+        signed_in.set_viewport_size({"width": width, "height": height})
+        signed_in.emulate_media(color_scheme="dark")
+        keep_picture(signed_in, f"connecting-{step}-narrow-dark")
+        assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, step
+        if step in UNUSUAL:
+            assert wrong_with(signed_in) == [], step
         signed_in.emulate_media(color_scheme="light")
-        signed_in.set_viewport_size({"width": 1440, "height": 900})
+        signed_in.set_viewport_size({"width": SIZES["wide"][0], "height": SIZES["wide"][1]})
 
     return look
 
@@ -141,7 +145,30 @@ def test_a_shop_is_connected_from_nothing(
 
     page.get_by_role("button", name="Done: open the channel").click()
     expect(page.get_by_text("Go on connecting")).to_have_count(0)
-    assert Channel.objects.get(kind="prestashop").mode == Mode.TEST
+    channel = Channel.objects.get(kind="prestashop")
+    assert channel.mode == Mode.TEST
+    assert house.counters.writes.total() == 0
+
+    # Going live: what is open is shipped here from now on, and the first push has nothing to say.
+    runs.execute(
+        runs.request(Flow.objects.get(channel=channel, kind="accept_sales").pk, Trigger.PERSON, SYSTEM, at=NOW), "test"
+    )
+    page.goto(f"/channels/{channel.code}/settings/")
+    page.get_by_role("main").get_by_role("link", name="Go live").click()
+    page.get_by_role("button", name="All undecided are shipped here").click()
+    page.get_by_role("button", name="Count").click()
+    expect(page.get_by_text("Waits for a worker")).to_be_visible()
+    carry_out()
+    expect(page.get_by_text("Nothing would be written")).to_be_visible()  # by itself
+    page.reload()
+    looks_well("8-live")
+    if page.get_by_label("Go live although errors are open").count():
+        page.get_by_label("Go live although errors are open").check()
+    page.get_by_label("Type the name of the channel").fill(channel.name)
+    page.get_by_role("button", name="Go live: nothing to write yet").click()
+    expect(page.get_by_role("status").filter(has_text="Writes are on.")).to_be_visible()
+    channel.refresh_from_db()
+    assert channel.mode == Mode.PRODUCTION
     assert house.counters.writes.total() == 0
 
 

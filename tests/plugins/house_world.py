@@ -87,7 +87,13 @@ def furnish(world: World) -> None:
             "Northern Candles", email="orders@north.test", currency="GBP", lead_days=7, at=at, actor=SYSTEM
         )
         purchasing.link_product(
-            supplier.pk, offer.variant_id, reference="NC-14", price=Decimal("3.20"), pack_units=Decimal(6), at=at, actor=SYSTEM
+            supplier.pk,
+            offer.variant_id,
+            reference="NC-14",
+            price=Decimal("3.20"),
+            pack_units=Decimal(6),
+            at=at,
+            actor=SYSTEM,
         )
         trade = catalog.price_list("trade", "Trade customers", "GBP", tax_included=False)
         catalog.set_price(offer.variant_id, trade.pk, Decimal("7.40"), at=at, actor=SYSTEM)

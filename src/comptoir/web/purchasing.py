@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 from django.db.models import Q
@@ -256,11 +257,18 @@ def add_product(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "purchasing/product.html", {"form": form, "supplier": it, "product": None})
 
 
+def _typed(value: Any) -> Any:
+    """A value as somebody would type it: figures without the zeros that say nothing."""
+    return cells.plain(value) if isinstance(value, Decimal) else value
+
+
 @needs(Right.SEE_PURCHASING)
 def product(request: PersonRequest, pk: int) -> HttpResponseBase:
     """What it calls and charges for one thing; whoever may changes it here."""
     it = get_object_or_404(SupplierProduct.objects.select_related("supplier", "variant__product"), pk=pk)
-    form = ProductForm(request.POST or None, initial={name: getattr(it, name) for name in ProductForm.base_fields})
+    form = ProductForm(
+        request.POST or None, initial={name: _typed(getattr(it, name)) for name in ProductForm.base_fields}
+    )
     if request.method == "POST":
         return _save_product(request, it, form)
     return render(request, "purchasing/product.html", {"form": form, "supplier": it.supplier, "product": it})
