@@ -258,8 +258,9 @@ def add_product(request: PersonRequest, pk: int) -> HttpResponse:
 
 
 def _typed(value: Any) -> Any:
-    """A value as somebody would type it: figures without the zeros that say nothing."""
-    return cells.plain(value) if isinstance(value, Decimal) else value
+    """A value as somebody would type it: figures without the zeros that say nothing, still figures, so that the field writes
+    them in the language that it will read."""
+    return Decimal(f"{value.normalize():f}") if isinstance(value, Decimal) else value
 
 
 @needs(Right.SEE_PURCHASING)
