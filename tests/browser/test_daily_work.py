@@ -110,13 +110,6 @@ def test_the_stock_explanation_leads_from_a_number_to_its_causes(signed_in: Page
     expect(signed_in.get_by_role("heading", name=order.number)).to_be_visible()
 
 
-def test_the_keyboard_finds_the_search_from_anywhere(signed_in: Page) -> None:
-    signed_in.goto("/runs/")
-    signed_in.keyboard.press("Control+k")
-
-    expect(signed_in.get_by_placeholder("SKU or order number")).to_be_focused()
-
-
 def test_a_list_narrows_in_place_and_its_address_keeps_it(signed_in: Page) -> None:
     signed_in.goto("/products/")
     signed_in.get_by_placeholder("SKU, barcode or name").fill("lantern")

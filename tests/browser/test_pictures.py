@@ -37,7 +37,7 @@ def test_the_docs_have_their_pictures(chromium: Browser, live_server: Any, house
     FOLDER.mkdir(parents=True, exist_ok=True)
     sizes = {}
     with window(chromium, live_server.url) as page:
-        page.set_viewport_size({"width": 1100, "height": 680})
+        page.set_viewport_size({"width": 1200, "height": 700})
         sign_in(page)
         for name, address in shown.items():
             page.goto(address)
