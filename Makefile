@@ -24,7 +24,7 @@ demo:
 
 test:
 	scripts/environment dev
-	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:
 	scripts/environment dev

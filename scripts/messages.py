@@ -38,7 +38,18 @@ MARKS: dict[str, tuple[int | None, int, int | None]] = {
     **dict.fromkeys(("npgettext", "npgettext_lazy"), (0, 1, 2)),
 }
 #: Parts whose refusals a page shows: what they say is translated by the page (`web.answers.words`).
-REFUSING = ("accounts", "alerts", "channels", "commerce", "engine", "feeds", "flows", "kit/paging.py", "offers", "staging")
+REFUSING = (
+    "accounts",
+    "alerts",
+    "channels",
+    "commerce",
+    "engine",
+    "feeds",
+    "flows",
+    "kit/paging.py",
+    "offers",
+    "staging",
+)
 REFUSALS_NOT_SHOWN = ("channels/http.py", "channels/pace.py")  # these become findings with words of their own
 
 _STRING = r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""

@@ -8,6 +8,20 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 
 LEDGER = "inventory_movement"
 
+#: Files that take longest, begun first: a worker takes whole files, and none is to wait for a long one at the end.
+LONGEST = (
+    "history/test_hub_year.py", "flows/test_kills.py", "cli/test_backup.py", "history/test_real_year.py",
+    "cli/test_demo.py", "browser/test_sweep.py", "browser/test_stories.py", "browser/test_connecting.py",
+    "browser/test_daily_work.py", "cli/test_commands.py", "web/test_rights.py", "engine/test_kills.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get("/".join(item.path.parts[-2:]), len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def the_ledger_may_be_emptied_between_tests() -> Iterator[None]:

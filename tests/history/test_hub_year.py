@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UNTIL = "2010-12-14"
 
 #: A machine with much else to do needs minutes.
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.xdist_group("history")]
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")

@@ -192,8 +192,8 @@ def test_each_question_has_its_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO events_event (name, subject, facts, actor_kind, actor_id, actor_label, at)"
-            " SELECT CASE WHEN n %% 500 = 0 THEN 'accounts.token.made' ELSE 'orders.order.moved' END, 'order:' || n, '{}',"
-            " CASE WHEN n %% 400 = 0 THEN 'person' ELSE 'flow' END, (n %% 7)::text, '', %s - n * interval '1 minute'"
+            " SELECT CASE WHEN n %% 25 = 0 THEN 'accounts.token.made' ELSE 'orders.order.moved' END, 'order:' || n, '{}',"
+            " CASE WHEN n %% 20 = 0 THEN 'person' ELSE 'flow' END, (n %% 7)::text, '', %s - n * interval '1 minute'"
             " FROM generate_series(1, 20000) n",
             [at],
         )

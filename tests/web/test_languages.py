@@ -25,7 +25,8 @@ NAMES = {"Comptoir", "SKU", "CSV", "Ctrl", "Ada", "ada", "hub", "test", "ZZ", "P
 SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-ask", "data-done")
 #: Said by Django, which has catalogues of its own.
 BY_DJANGO = {"Old password", "New password", "New password confirmation"}
-UNSPOKEN_TAGS = ("script", "style", "bdi", "time", "pre", "code")
+EXAMPLES = {"0 3 * * *", "mailto://… slack://… ntfy://…", "EUR"}  # of what is typed
+UNSPOKEN_TAGS = ("script", "style", "bdi", "time", "pre", "code", "kbd")
 
 
 class Texts(HTMLParser):
@@ -38,10 +39,12 @@ class Texts(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
-        is_example = tag == "input" and given.get("placeholder", "") == "0 3 * * *"
+        is_example = tag == "input" and given.get("placeholder", "") in EXAMPLES
         if not is_example and tag not in UNSPOKEN_TAGS:
             self.said += [text for name, text in attributes if name in SPOKEN and text]
-        is_name = ("lang" in given and tag != "html") or (given.get("name") == "timezone" and tag == "select")
+        is_name = ("lang" in given and tag != "html") or (
+            given.get("name") in ("timezone", "language") and tag == "select"
+        )
         if tag in UNSPOKEN_TAGS or is_name or (self._quiet and tag == self._quiet[-1]):
             self._quiet.append(tag)
 
@@ -102,6 +105,8 @@ def opened(client: Client, address: str, language: str) -> list[str] | None:
     if answer.status_code == 405:  # not a page: something to post to
         return None
     assert answer.status_code in (200, 404), address
+    if not answer.headers["Content-Type"].startswith("text/html"):  # a file that programs read
+        return None
     return said(answer.content)
 
 

@@ -430,6 +430,7 @@ MEANINGS = {
 #: Names of kinds whose sentence needs facts, for filters and groups.
 KINDS = {
     "unmapped_status": _("Status without a rule"),
+    "alert_not_delivered": _("Alerts do not arrive"),
     "unknown_point": _("Selling point not connected"),
     "unknown_currency": _("Unknown currency"),
     "unknown_sku": _("Unknown SKU"),

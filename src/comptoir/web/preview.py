@@ -14,8 +14,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django.views.decorators.http import require_GET
 
 from comptoir.accounts.rights import PersonRequest, Right, needs
@@ -33,8 +32,12 @@ EARLIER = 10
 WRITES: Mapping[str, Any] = {
     "push_stock": ngettext_lazy("Push %(n)s level to %(channel)s", "Push %(n)s levels to %(channel)s", "count"),
     "push_prices": ngettext_lazy("Push %(n)s price to %(channel)s", "Push %(n)s prices to %(channel)s", "count"),
-    "push_tracking": ngettext_lazy("Confirm %(n)s shipment to %(channel)s", "Confirm %(n)s shipments to %(channel)s", "count"),
-    "push_cancellations": ngettext_lazy("Cancel %(n)s order at %(channel)s", "Cancel %(n)s orders at %(channel)s", "count"),
+    "push_tracking": ngettext_lazy(
+        "Confirm %(n)s shipment to %(channel)s", "Confirm %(n)s shipments to %(channel)s", "count"
+    ),
+    "push_cancellations": ngettext_lazy(
+        "Cancel %(n)s order at %(channel)s", "Cancel %(n)s orders at %(channel)s", "count"
+    ),
 }
 OTHER_WRITES = ngettext_lazy("Write %(n)s change to %(channel)s", "Write %(n)s changes to %(channel)s", "count")
 
