@@ -61,5 +61,8 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 40) -> Any:
 
 def is_stopped(pid: int) -> bool:
     """Whether a process was stopped by a signal."""
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "T"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended: before the look, or in the middle of it
+        return False
+    return stat.rpartition(")")[2].split()[0] == "T"
