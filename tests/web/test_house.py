@@ -339,6 +339,20 @@ def test_a_live_channel_changes_through_a_difference(house: World, owner: Client
     assert row.state in ("ready", "accepted")
 
 
+def test_stock_counted_from_a_live_shop_is_booked_from_its_preview(house: World, owner: Client) -> None:
+    offer = Offer.objects.filter(point__channel=house.channel, told__gt=3, variant__kind="simple").earliest("id")
+    house.shop.state.set_stock(int(offer.listing.partition("-")[0]), int(offer.told or 0) - 2)
+    preview = house.preview("pull_stock_once")
+    page = owner.get(f"/channels/shop/preview/?run={preview}").content.decode()
+    assert "Book 1 difference of stock" in page
+    before = Level.objects.get(variant=offer.variant).on_hand
+    owner.post(f"/runs/{preview}/approve-count")
+    house.drain("pull_stock_once")
+    assert Level.objects.get(variant=offer.variant).on_hand == before - 2
+    other = Run.objects.filter(is_preview=True).exclude(pk=preview).latest("id")
+    assert "too old" in owner.post(f"/runs/{other.pk}/approve-count", follow=True).content.decode()
+
+
 def test_a_channel_is_archived_by_its_name(house: World, owner: Client) -> None:
     assert "Archive this channel" in owner.get("/channels/shop/settings/").content.decode()
     owner.post("/channels/shop/settings/archive", {"name": "shop"})

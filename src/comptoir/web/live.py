@@ -23,7 +23,7 @@ from comptoir.commerce.orders.status import OPEN
 from comptoir.commerce.orders.takeover import Choice
 from comptoir.engine import flow, runs, schedule
 from comptoir.engine.models import Flow, PlanRow, Run, RunStatus, Trigger
-from comptoir.flows import connecting
+from comptoir.flows import connecting, stock
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput
 from comptoir.offers.models import Mapping as Mapped
@@ -194,6 +194,16 @@ def count_again(request: PersonRequest, code: str) -> HttpResponse:
         (row,) = flow.ensure_flows(it.pk, ["take_over"])
         runs.request(row.pk, Trigger.PERSON, answers.actor(request.user), at=clock.now())
     return redirect("channel_live", code)
+
+
+@require_POST
+@needs(Right.CHANGE_CHANNELS)
+def approve_count(request: PersonRequest, pk: int) -> HttpResponse:
+    """In production: book what a preview of counting from the shop has shown."""
+    made = None
+    with answers.attempt(request):
+        made = stock.approve(pk, at=clock.now(), actor=answers.actor(request.user))
+    return redirect("run", made or pk)
 
 
 @require_POST

@@ -132,9 +132,19 @@ def difference(asked: QueryDict, run: Run, *, may_run: bool) -> dict[str, Any]:
         "is_stale": is_write and not is_open and runs.is_stale(run),
         "is_held_back": channel.mode == Mode.TEST or channel.writes_paused,
         "is_newest": is_newest,
+        "count_button": _count_button(run, sum(planned.values())) if is_newest and may_run else "",
         "button": said(run.flow.kind, writes, channel) if is_write and writes and may_run and not is_open else "",
         "csv": reverse("difference_csv", args=[run.pk]),
     }
+
+
+def _count_button(run: Run, n: int) -> str:
+    """Of a preview of counting from a shop in production: the differences are booked once somebody says so."""
+    if run.flow.kind != "pull_stock_once" or run.flow.channel.mode != Mode.PRODUCTION or not n:
+        return ""
+    if not run.is_preview or run.status != RunStatus.DONE:
+        return ""
+    return ngettext("Book %(n)s difference of stock", "Book %(n)s differences of stock", n) % {"n": cells.number(n)}
 
 
 def said(kind: str, n: int, channel: Channel) -> str:

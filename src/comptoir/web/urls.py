@@ -143,6 +143,7 @@ urlpatterns = [
     path("runs/<int:pk>/replay", runs.replay, name="run_replay"),
     path("runs/<int:pk>/bundle", runs.bundle, name="run_bundle"),
     path("runs/<int:pk>/cancel", runs.cancel, name="run_cancel"),
+    path("runs/<int:pk>/approve-count", live.approve_count, name="run_approve_count"),
     path("runs/<int:pk>/again", runs.again, name="run_again"),
     path("findings/", findings.findings, name="findings"),
     path("findings/all/", findings.findings_all, name="findings_all"),
