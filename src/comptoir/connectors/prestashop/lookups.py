@@ -17,6 +17,7 @@ from comptoir.connectors.prestashop import reading, wire
 from comptoir.connectors.prestashop.client import PrestaShopClient, any_of, lacks_right
 
 T = TypeVar("T", bound=Struct)
+Context = tuple[tuple[str, str], ...]  # parameters that say in which shop
 
 SETTINGS = (
     "PS_TIMEZONE",
@@ -178,6 +179,14 @@ class Lookups:
         if len(self._client.config.shops) == 1:
             return {"id_shop": str(self._client.config.shops[0])}
         return {"id_shop": "all"} if self.settings.get("PS_MULTISHOP_FEATURE_ACTIVE") == "1" else {}
+
+    def context_of(self, point: str) -> Context:
+        """Where things of a selling point are found and written: in a multistore each shop has its own."""
+        if not self.context:
+            return ()
+        if point.startswith("group-"):
+            return (("id_shop_group", point.removeprefix("group-")),)
+        return (("id_shop", point),) if point else tuple(self.context.items())
 
     def point(self, shop: int, group: int = 0) -> str:
         """Where the stock of a shop is counted: the shop, or its group where the group shares stock."""

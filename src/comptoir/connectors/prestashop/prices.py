@@ -8,20 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from xml.etree.ElementTree import Element
 
-from comptoir.channels.errors import ChannelError, NotLetIn, NotUnderstood, Refused, TryLater, Unknown
+from comptoir.channels.errors import NotLetIn, NotUnderstood, Refused, Unknown
 from comptoir.channels.records import Answer, Fate, PriceFigure, PriceToTell
 from comptoir.connectors.prestashop import mapping, wire
 from comptoir.connectors.prestashop.client import PrestaShopClient, any_of, lacks_right
-from comptoir.connectors.prestashop.lookups import Lookups
+from comptoir.connectors.prestashop.lookups import Context, Lookups
+from comptoir.connectors.prestashop.writing import Batch
 
 SIX = Decimal("0.000001")
 #: Shown by the shop, not taken back from anybody (error 93).
 NOT_WRITABLE = ("manufacturer_name", "quantity")
 NODES = {"products": "product", "combinations": "combination"}
-
-Context = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +74,14 @@ class PrestaShopPrices:
         return found
 
     def set_prices(self, prices: Sequence[PriceToTell]) -> list[Answer]:
-        task = _Task(self, self._client, prices)
-        try:
-            task.tell()
-        except TryLater as error:
-            if not task.answers:
-                raise
-            task.give_up(str(error))
-        return task.in_order()
+        return _Prices(self, self._client, self._lookups, prices).tell()
 
     def _by_context(self, pairs: Sequence[tuple[str, str]]) -> dict[Context, list[tuple[str, str]]]:
         groups: dict[Context, list[tuple[str, str]]] = defaultdict(list)
         for listing, point in pairs:
             if _is_listing(listing):
-                groups[self.context(point)].append((listing, point))
+                groups[self._lookups.context_of(point)].append((listing, point))
         return groups
-
-    def context(self, point: str) -> Context:
-        """In which shop a price is read and written: in a multistore each shop has its own."""
-        if not self._lookups.context:
-            return ()
-        if point.startswith("group-"):
-            return (("id_shop_group", point.removeprefix("group-")),)
-        return (("id_shop", point),) if point else tuple(self._lookups.context.items())
 
     def _read(self, context: Mapping[str, str], listings: Sequence[str]) -> _There:
         pairs = [mapping.listing_pair(one) for one in listings]
@@ -126,55 +109,44 @@ class PrestaShopPrices:
                 found[row.id] = row
         return found
 
-    def whole(self, resource: str, ids: Sequence[int], context: Mapping[str, str]) -> dict[int, Element]:
-        """Objects with all their fields."""
-        rows = self._client.rows(resource, filters={"id": any_of(ids)}, params=context)
-        return {int(wire.identity(element)): element for element in rows}
 
-
-class _Task:
+class _Prices(Batch[PriceToTell]):
     """One batch of prices on its way."""
 
-    def __init__(self, target: PrestaShopPrices, client: PrestaShopClient, prices: Sequence[PriceToTell]) -> None:
+    TWICE = "two prices for one listing"
+
+    def __init__(
+        self, target: PrestaShopPrices, client: PrestaShopClient, lookups: Lookups, prices: Sequence[PriceToTell]
+    ) -> None:
+        super().__init__(client, lookups, prices)
         self._target = target
-        self._client = client
-        self._prices = prices
-        self.answers: dict[int, Answer] = {}
         self._bases: dict[int, wire.BasePrice] = {}  # what combinations add to
 
-    def in_order(self) -> list[Answer]:
-        return [self.answers[place] for place in range(len(self._prices))]
-
-    def give_up(self, reason: str) -> None:
-        """Whatever has no answer yet was not told, or nobody knows."""
-        for place in self._open():
-            self._answer(place, Fate.UNKNOWN, reason)
-
-    def tell(self) -> None:
+    def _tell(self) -> None:
         """Write what differs, products apart from combinations, each shop in its own context."""
-        for place, price in enumerate(self._prices):
+        for place, price in enumerate(self._items):
             if not _is_listing(price.listing):
                 self._answer(place, Fate.REFUSED, f"{price.listing!r} is not a listing of this shop")
         for context, places in self._by_context().items():
-            left = self._differing(places, context)
+            left = self._unlike(places, context)
             own = self._one_each([place for place in left if not self._pair(place)[1]])
             of = self._one_each([place for place in left if self._pair(place)[1]])
             if own:
-                self._write("products", own, dict(context))
+                self._write("products", own, context)
             if {self._pair(place)[0] for place in own} & {self._pair(place)[0] for place in of}:
-                of = self._differing(of, context)  # what they add to has just changed
+                of = self._unlike(of, context)  # what they add to has just changed
             if of:
-                self._write("combinations", of, dict(context))
+                self._write("combinations", of, context)
 
     # -- comparing -----------------------------------------------------------------------------------------------------
 
-    def _differing(self, places: Sequence[int], context: Context) -> list[int]:
+    def _unlike(self, places: Sequence[int], context: Context) -> list[int]:
         """Read these: what stands there already is done, what is gone is refused, the others come back."""
-        there = self._target._read(dict(context), [self._prices[place].listing for place in places])
+        there = self._target._read(dict(context), [self._items[place].listing for place in places])
         self._bases.update(there.products)
         left = []
         for place in places:
-            amount = there.amount(self._prices[place].listing)
+            amount = there.amount(self._items[place].listing)
             if amount is None:
                 self._answer(place, Fate.REFUSED, "the shop has no such listing")
             elif amount == self._wanted(place):
@@ -184,7 +156,7 @@ class _Task:
         return left
 
     def _wanted(self, place: int) -> Decimal:
-        return self._prices[place].amount.quantize(SIX, ROUND_HALF_UP)
+        return self._items[place].amount.quantize(SIX, ROUND_HALF_UP)
 
     def _value(self, place: int) -> str:
         """What is written: the price of a product, or what the combination adds to it."""
@@ -194,7 +166,7 @@ class _Task:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def _write(self, resource: str, places: list[int], context: dict[str, str]) -> None:
+    def _write(self, resource: str, places: list[int], context: Context) -> None:
         try:
             if self._client.takes_patch:
                 self._patch(resource, places, context)
@@ -204,15 +176,15 @@ class _Task:
             # The key may read and sell but not price: that concerns these prices, and nothing else of the shop.
             if not (right := lacks_right(error)):
                 raise
-            for place in [one for one in places if one not in self.answers]:
+            for place in self._open(places):
                 self._answer(place, Fate.REFUSED, f"the key lacks the right {right}")
 
-    def _patch(self, resource: str, places: list[int], context: dict[str, str]) -> None:
+    def _patch(self, resource: str, places: list[int], context: Context) -> None:
         """Many in one call. The shop saves them one after another and stops at the first that it refuses: then those that
         were not saved go one by one."""
         rows = [{"id": self._id(place), "price": self._value(place)} for place in places]
         try:
-            self._client.write("PATCH", resource, NODES[resource], rows, context)
+            self._client.write("PATCH", resource, NODES[resource], rows, dict(context))
         except Unknown as error:
             self._read_back(places, context, str(error))
             return
@@ -220,79 +192,33 @@ class _Task:
             if len(places) == 1:
                 self._answer(places[0], Fate.REFUSED, str(error))
                 return
-            for place in self._differing(places, tuple(context.items())):
+            for place in self._unlike(places, context):
                 self._patch(resource, [place], context)
             return
         for place in places:
             self._answer(place, Fate.DONE)
 
-    def _put(self, resource: str, places: list[int], context: dict[str, str]) -> None:
+    def _put(self, resource: str, places: list[int], context: Context) -> None:
         """One full object per call: a field left out would be emptied."""
-        there = self._target.whole(resource, [self._id(place) for place in places], context)
-        bodies: list[tuple[int, tuple[str, Mapping[str, object]]]] = []
+        ids = [self._id(place) for place in places]
+        rows = self._client.rows(resource, filters={"id": any_of(ids)}, params=dict(context))
+        there = {wire.identity(element): element for element in rows}
+        bodies: dict[int, tuple[str, Mapping[str, object]]] = {}
         for place in places:
             element = there.get(self._id(place))
             if element is None:
                 self._answer(place, Fate.REFUSED, "the shop has no such listing")
                 continue
             kept = wire.whole(element, without=NOT_WRITABLE)
-            bodies.append((place, (f"{resource}/{self._id(place)}", {**kept, "price": self._value(place)})))
-        outcomes = self._client.write_each("PUT", NODES[resource], [body for _, body in bodies], context)
-        lost: list[int] = []
-        stopped: ChannelError | None = None
-        for (place, _), outcome in zip(bodies, outcomes, strict=True):
-            match outcome:
-                case None:
-                    self._answer(place, Fate.DONE)
-                case Unknown():
-                    lost.append(place)
-                case Refused():
-                    self._answer(place, Fate.REFUSED, str(outcome))
-                case _:
-                    stopped = stopped or outcome
-        if lost:
-            self._read_back(lost, context, "the answer was lost")
-        if stopped is not None:
-            raise stopped
-
-    def _read_back(self, places: Sequence[int], context: Mapping[str, str], reason: str) -> None:
-        """The answer was lost: ask. What cannot be shown to be written stays unknown."""
-        try:
-            left = self._differing(places, tuple(context.items()))
-        except ChannelError as error:
-            left, reason = [place for place in places if place not in self.answers], f"{reason}; {error}"
-        for place in left:
-            self._answer(place, Fate.UNKNOWN, reason)
-
-    # -- both ----------------------------------------------------------------------------------------------------------
-
-    def _open(self) -> list[int]:
-        return [place for place in range(len(self._prices)) if place not in self.answers]
-
-    def _by_context(self) -> dict[Context, list[int]]:
-        groups: dict[Context, list[int]] = defaultdict(list)
-        for place in self._open():
-            groups[self._target.context(self._prices[place].selling_point)].append(place)
-        return groups
-
-    def _one_each(self, places: Sequence[int]) -> list[int]:
-        """An id may stand only once in a call: of two prices for one thing the last counts."""
-        last: dict[int, int] = {}
-        for place in places:
-            if (earlier := last.get(self._id(place))) is not None:
-                self._answer(earlier, Fate.CONFLICT, "two prices for one listing")
-            last[self._id(place)] = place
-        return list(last.values())
+            bodies[place] = (f"{resource}/{self._id(place)}", {**kept, "price": self._value(place)})
+        self._put_each(NODES[resource], bodies, context)
 
     def _pair(self, place: int) -> tuple[int, int]:
-        return mapping.listing_pair(self._prices[place].listing)
+        return mapping.listing_pair(self._items[place].listing)
 
-    def _id(self, place: int) -> int:
+    def _id(self, place: int) -> str:
         product, attribute = self._pair(place)
-        return attribute or product
-
-    def _answer(self, place: int, fate: Fate, reason: str = "") -> None:
-        self.answers[place] = Answer(item=self._prices[place].offer, fate=fate, reason=reason)
+        return str(attribute or product)
 
 
 def _is_listing(listing: str) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from comptoir.channels.errors import ChannelError, Missing, NotUnderstood, Refused, TryLater, Unknown
+from comptoir.channels.errors import Missing, NotUnderstood, Refused, Unknown
 from comptoir.channels.records import Answer, Fate, LevelToTell, Odd, Page, StockFigure
 from comptoir.connectors.prestashop import mapping, reading, wire
 from comptoir.connectors.prestashop.client import PrestaShopClient, any_of
-from comptoir.connectors.prestashop.lookups import Lookups, malformed
+from comptoir.connectors.prestashop.lookups import Context, Lookups, malformed
+from comptoir.connectors.prestashop.writing import Batch
 
 PAGE = 1000  # small rows
 
@@ -115,146 +115,93 @@ class PrestaShopLevels:
         self._lookups = lookups
 
     def set_levels(self, levels: Sequence[LevelToTell]) -> list[Answer]:
-        task = _Task(self._client, self._lookups, levels)
-        task.find_rows()
-        try:
-            if self._client.takes_patch:
-                task.patch()
-            else:
-                task.put()
-        except TryLater as error:
-            if not task.answers:
-                raise
-            # Some are written: their answers are worth more than the wait, which the door has told to the pace.
-            task.give_up(str(error))
-        return task.in_order()
+        batch = _Levels(self._client, self._lookups, levels)
+        batch.find_rows()
+        return batch.tell()
 
 
-class _Task:
+class _Levels(Batch[LevelToTell]):
     """One batch of levels on its way."""
 
+    TWICE = "two levels for one stock row"
+
     def __init__(self, client: PrestaShopClient, lookups: Lookups, levels: Sequence[LevelToTell]) -> None:
-        self._client = client
-        self._lookups = lookups
-        self._levels = levels
+        super().__init__(client, lookups, levels)
         self._refs = {place: level.ref for place, level in enumerate(levels)}
-        self.answers: dict[int, Answer] = {}
-
-    def in_order(self) -> list[Answer]:
-        return [self.answers[place] for place in range(len(self._levels))]
-
-    def give_up(self, reason: str) -> None:
-        """Whatever has no answer yet was not told, or nobody knows."""
-        for place in self._open():
-            self._answer(place, Fate.UNKNOWN, reason)
 
     def find_rows(self) -> None:
         """Levels without a row's id: the row is looked up by listing and selling point."""
-        self._look_up([place for place in self._open() if not self._refs[place].isdigit()])
+        self._look_up([place for place, ref in self._refs.items() if not ref.isdigit()])
+
+    def _tell(self) -> None:
+        if self._client.takes_patch:
+            self._patch()
+        else:
+            self._put()
 
     # -- 8.0 and later -----------------------------------------------------------------------------------------------
 
-    def patch(self) -> None:
+    def _patch(self) -> None:
         """Many rows in one call. The shop saves them one after another and stops at the first that it refuses."""
         for context, places in self._by_context().items():
             waiting = self._one_each(places)
             while waiting:
-                waiting = self._patch_once(waiting, dict(context))
+                waiting = self._patch_once(waiting, context)
 
-    def _patch_once(self, places: list[int], context: dict[str, str]) -> list[int]:
+    def _patch_once(self, places: list[int], context: Context) -> list[int]:
         """Send these; gives back those that are to be sent again."""
         try:
-            self._client.write("PATCH", "stock_availables", "stock_available", self._bodies(places), context)
+            self._client.write("PATCH", "stock_availables", "stock_available", self._bodies(places), dict(context))
         except Unknown as error:
-            self._read_back(places, str(error))
+            self._read_back(places, context, str(error))
             return []
         except Refused as error:
             if len(places) == 1:
                 self._refused(places[0], error)
                 return []
-            left = self._not_saved(places)
+            left = self._unlike(places, context)
             # The first that is not saved is the likely culprit, but a buyer may have taken a piece of a saved one just
             # now: alone it shows. What comes after it was never tried.
             if left:
                 self._patch_once(left[:1], context)
-            return [place for place in left[1:] if place not in self.answers]
+            return self._open(left[1:])
         for place in places:
             self._answer(place, Fate.DONE)
         return []
 
     # -- before 8.0 --------------------------------------------------------------------------------------------------
 
-    def put(self) -> None:
+    def _put(self) -> None:
         """One full object per call: a field left out would be emptied, and without its shop a row is lost."""
         for context, places in self._by_context().items():
             wanted = self._one_each(places)
             rows = self._rows([self._refs[place] for place in wanted], display="full")
             for place in [one for one in wanted if self._refs[one] not in rows]:
                 self._gone(place)
-            moved = [place for place in wanted if place not in self.answers and self._refs[place] not in rows]
+            moved = [place for place in self._open(wanted) if self._refs[place] not in rows]
             rows |= self._rows([self._refs[place] for place in moved], display="full")
-            self._put_each([place for place in wanted if place not in self.answers], rows, dict(context))
+            self._put_rows(self._open(wanted), rows, context)
 
-    def _put_each(self, places: list[int], rows: Mapping[str, wire.Row], context: dict[str, str]) -> None:
-        bodies = []
+    def _put_rows(self, places: list[int], rows: Mapping[str, wire.Row], context: Context) -> None:
+        bodies = {}
         for place in places:
             kept = {name: text for name, text in rows[self._refs[place]].items() if name != "associations"}
-            quantity = mapping.whole(self._levels[place].level)
-            bodies.append((f"stock_availables/{self._refs[place]}", {**kept, "quantity": quantity}))
-        outcomes = self._client.write_each("PUT", "stock_available", bodies, context)
-        lost: list[int] = []
-        stopped: ChannelError | None = None
-        for place, outcome in zip(places, outcomes, strict=True):
-            match outcome:
-                case None:
-                    self._answer(place, Fate.DONE)
-                case Unknown():
-                    lost.append(place)
-                case Refused():
-                    self._refused(place, outcome)
-                case _:
-                    stopped = stopped or outcome
-        if lost:
-            self._read_back(lost, "the answer was lost")
-        if stopped is not None:
-            raise stopped
+            quantity = mapping.whole(self._items[place].level)
+            bodies[place] = (f"stock_availables/{self._refs[place]}", {**kept, "quantity": quantity})
+        self._put_each("stock_available", bodies, context)
 
     # -- both --------------------------------------------------------------------------------------------------------
 
-    def _open(self) -> list[int]:
-        return [place for place in range(len(self._levels)) if place not in self.answers]
-
-    def _by_context(self) -> dict[tuple[tuple[str, str], ...], list[int]]:
-        """Rows of one shop go together: a row is only found in its own shop's context."""
-        groups: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
-        for place in self._open():
-            groups[tuple(self._context(self._levels[place].selling_point).items())].append(place)
-        return groups
-
-    def _context(self, point: str) -> dict[str, str]:
-        if not self._lookups.context:
-            return {}
-        if point.startswith("group-"):
-            return {"id_shop_group": point.removeprefix("group-")}
-        return {"id_shop": point} if point else dict(self._lookups.context)
-
-    def _one_each(self, places: list[int]) -> list[int]:
-        """An id may stand only once in a call: of two levels for one row the last counts."""
-        last: dict[str, int] = {}
-        for place in places:
-            earlier = last.get(self._refs[place])
-            if earlier is not None:
-                self._answer(earlier, Fate.CONFLICT, "two levels for one stock row")
-            last[self._refs[place]] = place
-        return list(last.values())
+    def _id(self, place: int) -> str:
+        return self._refs[place]
 
     def _bodies(self, places: list[int]) -> list[dict[str, object]]:
-        return [{"id": self._refs[one], "quantity": mapping.whole(self._levels[one].level)} for one in places]
+        return [{"id": self._refs[one], "quantity": mapping.whole(self._items[one].level)} for one in places]
 
     def _answer(self, place: int, fate: Fate, reason: str = "") -> None:
-        level, ref = self._levels[place], self._refs[place]
+        level, ref = self._items[place], self._refs[place]
         corrected = ref if ref != level.ref else ""
-        self.answers[place] = Answer(item=level.offer, fate=fate, reason=reason, ref=corrected)
+        self._answers[place] = Answer(item=level.offer, fate=fate, reason=reason, ref=corrected)
 
     def _rows(self, refs: Sequence[str], display: str) -> dict[str, wire.Row]:
         if not refs:
@@ -264,44 +211,34 @@ class _Task:
         )
         return {wire.identity(element): wire.plain(element) for element in found}
 
-    def _not_saved(self, places: list[int]) -> list[int]:
-        """Read the rows; those that hold what we sent are done, the others come back in order."""
+    def _unlike(self, places: Sequence[int], context: Context) -> list[int]:
         rows = self._rows([self._refs[place] for place in places], display="[id,quantity]")
         left = []
         for place in places:
             row = rows.get(self._refs[place])
-            if row is not None and row.get("quantity") == str(mapping.whole(self._levels[place].level)):
+            if row is not None and row.get("quantity") == str(mapping.whole(self._items[place].level)):
                 self._answer(place, Fate.DONE)
             else:
                 left.append(place)
         return left
 
-    def _read_back(self, places: list[int], reason: str) -> None:
-        """The answer was lost: ask. What cannot be shown to be written stays unknown."""
-        try:
-            left = self._not_saved(places)
-        except ChannelError as error:
-            left, reason = [place for place in places if place not in self.answers], f"{reason}; {error}"
-        for place in left:
-            self._answer(place, Fate.UNKNOWN, reason)
-
     def _refused(self, place: int, error: Refused) -> None:
         if isinstance(error, Missing):
             self._gone(place)
-            if place not in self.answers:
+            if place not in self._answers:
                 self._retell(place)
             return
-        self._answer(place, Fate.REFUSED, str(error))
+        super()._refused(place, error)
 
     def _retell(self, place: int) -> None:
         """Once more, with the row's new id."""
-        context = self._context(self._levels[place].selling_point)
+        context = self._lookups.context_of(self._items[place].selling_point)
         if self._client.takes_patch:
             self._patch_once([place], context)
             return
         rows = self._rows([self._refs[place]], display="full")
         if self._refs[place] in rows:
-            self._put_each([place], rows, context)
+            self._put_rows([place], rows, context)
         else:
             self._answer(place, Fate.REFUSED, f"stock row {self._refs[place]} is not there")
 
@@ -309,14 +246,14 @@ class _Task:
         """A row that is not there any more: perhaps it has another id now; else the listing is gone."""
         before = self._refs[place]
         self._look_up([place])
-        if place not in self.answers and self._refs[place] == before:
+        if place not in self._answers and self._refs[place] == before:
             self._answer(place, Fate.REFUSED, f"stock row {before} is not there")
 
     def _look_up(self, places: list[int]) -> None:
         wanted: dict[tuple[str, str], int] = {}
         products: set[int] = set()
         for place in places:
-            level = self._levels[place]
+            level = self._items[place]
             try:
                 products.add(mapping.listing_pair(level.listing)[0])
             except ValueError:
