@@ -24,7 +24,7 @@ from comptoir.engine import findings
 from comptoir.engine.models import Severity
 from comptoir.events.models import Event
 from comptoir.flows import house, personal
-from comptoir.kit import sql
+from comptoir.kit import spreadsheets, sql
 from comptoir.kit.actor import SYSTEM
 from comptoir.staging import actions as staging
 from comptoir.staging.models import StagedSale
@@ -290,4 +290,4 @@ def test_the_file_for_the_customer_holds_all_of_it_and_no_formula(bought: Bought
     ],
 )
 def test_no_cell_is_a_formula(value: str, cell: str) -> None:
-    assert personal.safe_cell(value) == cell
+    assert spreadsheets.cell(value) == cell

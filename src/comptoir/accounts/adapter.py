@@ -37,8 +37,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no 
         now = clock.now()
         sessions.note(request, at=now)
         facts = {"person": user.pk, "address": sessions.address(request), "by": _way(how)}
-        actor = Actor(ActorKind.PERSON, str(user.pk), str(user)[:120])
-        record("accounts.person.signed_in", facts, actor=actor, at=now, subject=f"person:{user.pk}")
+        record("accounts.person.signed_in", facts, actor=user.as_actor(), at=now, subject=f"person:{user.pk}")
         return response
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

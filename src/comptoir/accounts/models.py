@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
+from comptoir.kit.actor import Actor, ActorKind
+
 
 class Role(models.TextChoices):
     """What a person does here; `rights.py` says what that allows."""
@@ -62,6 +64,10 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def as_actor(self) -> Actor:
+        """The person as histories name them."""
+        return Actor(ActorKind.PERSON, str(self.pk), str(self)[:120])
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What a session must hold to go on: another after a new password, and after all were ended."""

@@ -3,6 +3,7 @@ the HTTP library beneath costs memory that a house without single sign-on need n
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 from allauth.socialaccount.internal import jwtkit
@@ -95,7 +96,7 @@ def _begin(request: HttpRequest) -> str:
 def _spend(request: HttpRequest, nonce: str) -> bool:
     """Whether this browser began a sign-in with it; each counts once."""
     kept = list(request.session.get(NONCES, []))
-    found = [one for one in kept if sso.same(one, nonce)]
+    found = [one for one in kept if hmac.compare_digest(one.encode(), nonce.encode())]
     request.session[NONCES] = [one for one in kept if one not in found]
     return bool(nonce and found)
 

@@ -28,7 +28,7 @@ from comptoir.accounts import sessions
 from comptoir.accounts.models import Role, StrictRole, User
 from comptoir.events.record import record
 from comptoir.kit import clock, ids, sql
-from comptoir.kit.actor import Actor, ActorKind
+from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, ConfigError
 from comptoir.kit.secrets import Box
 from comptoir.kit.settings import secret_keys, settings
@@ -83,11 +83,9 @@ class _Once:
                 _("The secret key of this hub has changed, so codes cannot be checked. Ask who runs it.")
             ) from error
         except ValidationError:
-            actor = Actor(ActorKind.PERSON, str(self.user.pk), str(self.user)[:120])
-            about = f"person:{self.user.pk}"
-            record(
-                "accounts.second_factor.refused", {"person": self.user.pk}, actor=actor, at=clock.now(), subject=about
-            )
+            facts, about = {"person": self.user.pk}, f"person:{self.user.pk}"
+            actor = self.user.as_actor()
+            record("accounts.second_factor.refused", facts, actor=actor, at=clock.now(), subject=about)
             raise
         return found
 

@@ -1,15 +1,12 @@
 """Single sign-on by OpenID Connect: who the provider vouches for comes in, where this house knows or has invited them.
 
-allauth speaks the protocol; what this house adds: the ID token is always there, its signature and its nonce are
-checked, and an address counts only when the provider has verified it. Imported when somebody signs in so.
+allauth speaks the protocol, `oidc.py` checks what it hears; here an address counts only when the provider has verified it.
 """
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, NoReturn
 
-from allauth.account.adapter import get_adapter as account
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
@@ -17,7 +14,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import render
 
-from comptoir.accounts import invitations
+from comptoir.accounts import invitations, sessions
 from comptoir.accounts.models import User
 from comptoir.events.record import record
 from comptoir.kit import clock
@@ -76,14 +73,13 @@ def _connect(request: HttpRequest, sociallogin: Any, addresses: list[str]) -> bo
         sociallogin.user = user  # the sign-in itself says that this door is shut
         return True
     sociallogin.connect(request, user)
-    actor = Actor(ActorKind.PERSON, str(user.pk), str(user)[:120])
-    record("accounts.person.connected", {"person": user.pk}, actor=actor, at=now, subject=f"person:{user.pk}")
+    record("accounts.person.connected", {"person": user.pk}, actor=user.as_actor(), at=now, subject=f"person:{user.pk}")
     return True
 
 
 def _refuse(request: HttpRequest, why: str, email: str) -> NoReturn:
     if why != "cancelled":
-        facts = {"email": email[:254], "address": str(account(request).get_client_ip(request)), "why": why}
+        facts = {"email": email[:254], "address": sessions.address(request), "why": why}
         actor = Actor(ActorKind.PERSON, "", email[:120])  # nobody known: the name is what they gave
         record("accounts.person.sso_refused", facts, actor=actor, at=clock.now())
     raise ImmediateHttpResponse(render(request, "account/sso_refused.html", {"why": why, "name": name()}, status=403))
@@ -94,10 +90,4 @@ def _address(sociallogin: Any) -> str:
 
 
 def _name(sociallogin: Any) -> str:
-    found = sociallogin.account.extra_data.get("userinfo", {}).get("name", "")
-    return " ".join(str(found).split())[:120]
-
-
-def same(one: str, other: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(one.encode(), other.encode())
+    return str(sociallogin.account.extra_data.get("userinfo", {}).get("name", ""))

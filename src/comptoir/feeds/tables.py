@@ -16,6 +16,7 @@ from comptoir.kit.settings import settings
 UNPACKED_AT_MOST = 20  # times the size of the file, and never more than the limit below
 UNPACKED_LIMIT = 512 * 1024 * 1024
 LONGEST_CELL = 10_000  # characters
+MOST_FAULTS = 100  # that are told of one file
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,16 @@ class Row:
 
     number: int
     cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one cell."""
+
+    row: int
+    column: str
+    value: str
+    text: str
 
 
 def read(path: Path) -> tuple[list[str], Iterator[Row]]:

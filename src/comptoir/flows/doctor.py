@@ -14,6 +14,7 @@ from comptoir.channels.models import Channel
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput
+from comptoir.offers import prices
 from comptoir.offers.models import Doubt
 
 LATELY = timedelta(days=90)  # sales of so long say what is at risk
@@ -255,8 +256,7 @@ def look(channel: int, *, at: datetime, scope: Sequence[str] | None = None, touc
         "touched": list(touched),
         "since": at - LATELY,
         "at": at,
-        # As the products flow names the lists that it makes for this channel's own prices.
-        "own_lists": [f"{code}-{one.lower()}{tax}"[:40] for one in currencies for tax in ("", "-incl")],
+        "own_lists": [prices.own_list(code, one, tax_included=taxed) for one in currencies for taxed in (False, True)],
     }
     sql.load(_FOUND, _COLUMNS, (), types=_TYPES)
     sql.load(

@@ -27,7 +27,7 @@ from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog.models import PriceList
 from comptoir.commerce.catalog.records import Outcome, ProductWanted, VariantWanted
 from comptoir.commerce.inventory import actions as inventory
-from comptoir.feeds.tables import Row, Wanted, columns, read
+from comptoir.feeds.tables import MOST_FAULTS, Fault, Row, Wanted, columns, read
 from comptoir.flows import house
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput
@@ -41,17 +41,6 @@ T = TypeVar("T")
 
 POINT = "files"
 PAGE = 200
-MOST_ERRORS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with one cell."""
-
-    row: int
-    column: str
-    value: str
-    text: str
 
 
 @dataclass(slots=True)
@@ -214,7 +203,7 @@ def import_sales(
 ) -> Imported:
     """Stage and accept the sales of a file, in the caller's transaction; with a fault anywhere nothing is written."""
     sales, rows, faults = read_sales(path, mapped=mapped, timezone=timezone, currency=currency)
-    result = Imported(rows=rows, faults=faults[:MOST_ERRORS])
+    result = Imported(rows=rows, faults=faults[:MOST_FAULTS])
     if faults:
         return result
     hub = _files(at)
@@ -288,7 +277,7 @@ def import_products(path: Path, *, mapped: Mapping[str, str], currency: str, act
             )
         )
     if result.faults:
-        del result.faults[MOST_ERRORS:]
+        del result.faults[MOST_FAULTS:]
         return result
     hub = house.ensure_hub(at=at)
     for page in _pages(wanted, 1000):

@@ -37,7 +37,6 @@ from comptoir.staging import actions as staging
 from comptoir.staging.actions import Staged
 
 KIND = "match_products"
-MOST_FAULTS = 100
 #: What the products flow said of a listing that a person has decided about since.
 SETTLED = ("duplicate_sku", "barcode_taken", "sku_differs")
 LEFT_OUT = "listings_left_out"
@@ -360,12 +359,7 @@ def link(channel: Channel, pairs: Mapping[str, int], *, actor: Actor, at: dateti
         .order_by("external_id")
     }
     if missing := sorted(set(pairs) - set(listed)):
-        raise BadInput(
-            _("the channel has no such listing any more"),
-            place=_("listing"),
-            value=missing[0],
-            cure=_("read its products again"),
-        )
+        raise _no_such_listing(missing[0])
     now = {one.external_id: one.variant_id for one in listed.values() if one.decided == Match.HAND}
     wanted = {key: variant for key, variant in pairs.items() if now.get(key) != variant}
     if not wanted:
@@ -444,13 +438,11 @@ def call_it(channel: Channel, listing: str, sku: str, *, actor: Actor, at: datet
 
 def make_pack(channel: Channel, listing: str, number: str, sku: str, *, actor: Actor, at: datetime) -> Staged:
     """A listing sells several of what it matches: make a kit of so many, and link the listing to that."""
-    one = _locked(channel, listing)
-    if one.variant_id is None:
-        raise BadInput(_("it matches nothing of yours"), place=_("listing"), value=listing, cure=_("link it first"))
+    variant = _matched(channel, listing)
     if not number.isdigit() or not 2 <= int(number) <= 10_000:
         raise BadInput(_("a pack has 2 to 10000 pieces"), place=_("pieces"), value=number, cure="6")
     [(product, part)] = sql.rows(
-        "SELECT product_id, coalesce(alias_of_id, id) FROM catalog_variant WHERE id = %s", [one.variant_id]
+        "SELECT product_id, coalesce(alias_of_id, id) FROM catalog_variant WHERE id = %s", [variant]
     )
     kit = catalog.create_variant(product, sku, at=at, actor=actor)
     inventory.make_kit(kit.pk, {part: exact_quantity(number)}, at=at, actor=actor)
@@ -459,23 +451,32 @@ def make_pack(channel: Channel, listing: str, number: str, sku: str, *, actor: A
 
 def make_alias(channel: Channel, listing: str, master: int, *, actor: Actor, at: datetime) -> None:
     """Two variants of ours are one thing: the one that a listing matches shares the stock of `master` from now on."""
-    one = _locked(channel, listing)
-    if one.variant_id is None:
-        raise BadInput(_("it matches nothing of yours"), place=_("listing"), value=listing, cure=_("link it first"))
-    inventory.make_alias(one.variant_id, master, at=at, actor=actor)
+    inventory.make_alias(_matched(channel, listing), master, at=at, actor=actor)
     examine(channel.pk, at=at, listings=[listing], touched=[master])
 
 
 def _locked(channel: Channel, listing: str) -> Listed:
     one = Listed.objects.select_for_update().filter(channel=channel, external_id=listing).first()
     if one is None:
-        raise BadInput(
-            _("the channel has no such listing any more"),
-            place=_("listing"),
-            value=listing,
-            cure=_("read its products again"),
-        )
+        raise _no_such_listing(listing)
     return one
+
+
+def _no_such_listing(listing: str) -> BadInput:
+    return BadInput(
+        _("the channel has no such listing any more"),
+        place=_("listing"),
+        value=listing,
+        cure=_("read its products again"),
+    )
+
+
+def _matched(channel: Channel, listing: str) -> int:
+    """The variant that a listing matches; it is refused where there is none."""
+    one = _locked(channel, listing)
+    if one.variant_id is None:
+        raise BadInput(_("it matches nothing of yours"), place=_("listing"), value=listing, cure=_("link it first"))
+    return one.variant_id
 
 
 def _read_anew(channel: int, pages: Sequence[str]) -> None:
@@ -501,18 +502,14 @@ def _tell(event: str, channel: Channel, facts: dict[str, Any], *, actor: Actor, 
 FIELDS = (
     tables.Wanted("listing", ("externalid", "listingid", "id", "theirid", "channelid")),
     tables.Wanted("their_sku", ("externalsku", "theirsku", "channelsku", "shopsku", "reference")),
-    tables.Wanted("sku", ("oursku", "ourreference", "variant", "oursku"), required=True),
+    tables.Wanted("sku", ("oursku", "ourreference", "variant"), required=True),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(tables.Fault):
     """What is wrong with one cell, and what would be right."""
 
-    row: int
-    column: str
-    value: str
-    text: str
     cure: str
 
 
@@ -561,7 +558,7 @@ def read_file(channel: Channel, path: Path, name: str) -> Read:
     read.faults_in_all = len(read.faults)
     if read.faults:
         read.pairs = {}
-        del read.faults[MOST_FAULTS:]
+        del read.faults[tables.MOST_FAULTS :]
     return read
 
 

@@ -6,8 +6,6 @@ Finding looks through every order: a question that is asked now and then and may
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import zipfile
@@ -23,7 +21,7 @@ import msgspec
 from comptoir.channels.records import sale_from_text, to_text
 from comptoir.commerce.orders import status
 from comptoir.events.record import record
-from comptoir.kit import ids, sql
+from comptoir.kit import ids, spreadsheets, sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, Conflict
 from comptoir.staging import actions as staging
@@ -558,18 +556,7 @@ def _addresses(orders: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([[safe_cell(row.get(name)) for name in columns] for row in rows])
-    return text.getvalue()
-
-
-def safe_cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula: what begins like one is marked as text."""
-    text = "" if value is None else str(value)
-    is_number = re.fullmatch(r"[+-]?\d+([.,]\d+)?", text) is not None
-    return f"'{text}" if text[:1] in "=+-@\t\r\n" and text and not is_number else text
+    return spreadsheets.lines([columns, *([row.get(name) for name in columns] for row in rows)])
 
 
 def _summary(customer: Customer, data: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:

@@ -437,9 +437,8 @@ def _price_lists(channel: Channel, products: Sequence[Product]) -> dict[tuple[st
             if listing.price is None or (listing.price.currency, listing.price.tax_included) in found:
                 continue
             currency, included = listing.price.currency, listing.price.tax_included
-            code = f"{channel.code}-{currency.lower()}{'-incl' if included else ''}"
             row, _made = PriceList.objects.get_or_create(
-                code=code[:40],
+                code=prices.own_list(channel.code, currency, tax_included=included),
                 defaults={"name": f"{channel.name} {currency}", "currency": currency, "tax_included": included},
             )
             found[currency, included] = row.pk

@@ -100,6 +100,11 @@ def is_much(before: Decimal, after: Decimal, percent: int) -> bool:
     return before <= 0 or abs(after - before) * HUNDRED > before * percent
 
 
+def own_list(channel: str, currency: str, *, tax_included: bool) -> str:
+    """The code of the list that keeps what the channel of this code shows, by currency and tax habit."""
+    return f"{channel}-{currency.lower()}{'-incl' if tax_included else ''}"[:40]
+
+
 # -- waiting ---------------------------------------------------------------------------------------------------------------
 
 #: Offers that have prices of ours: at points whose prices the hub owns, listed there. Packs and services, too.
@@ -165,7 +170,7 @@ def gather(channel: int, *, at: datetime) -> int:
 
 def seen(channel: int, prices: Mapping[str, Price], *, at: datetime) -> None:
     """What a reading of products showed. Where the hub owns prices, one that we did not tell waits to be compared."""
-    if not prices or not owned_by_hub(channel):
+    if not prices or not lists_told(channel):
         return
     sql.execute(
         f"""
@@ -191,17 +196,6 @@ def seen(channel: int, prices: Mapping[str, Price], *, at: datetime) -> None:
             "currencies": [one.currency for one in prices.values()],
             "taxed": [one.tax_included for one in prices.values()],
         },
-    )
-
-
-def owned_by_hub(channel: int) -> bool:
-    """Whether the hub owns prices at any point of a channel: then what it shows does not become ours."""
-    return bool(
-        sql.value(
-            "SELECT EXISTS (SELECT FROM offers_sellingpoint WHERE channel_id = %s AND NOT owns_price"
-            " AND price_list_id IS NOT NULL)",
-            [channel],
-        )
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings as django_settings
@@ -23,12 +22,7 @@ from comptoir.alerts.sending import Fate, Message
 from comptoir.channels.models import HUB, Channel
 from comptoir.engine.models import Severity
 from comptoir.kit import clock
-from comptoir.web import answers, words
-
-
-def _zones() -> list[tuple[str, str]]:
-    names = sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/")))
-    return [(z, z) for z in ["UTC", *names]]
+from comptoir.web import answers, words, zone
 
 
 def _channels() -> list[tuple[int, str]]:
@@ -61,7 +55,7 @@ class Wanted(forms.Form):
     quiet_until = forms.TimeField(
         required=False, label=_("until"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    timezone = forms.ChoiceField(choices=_zones, label=_("Time zone"))
+    timezone = forms.ChoiceField(choices=zone.choices, label=_("Time zone"))
     urgent_breaks_quiet = forms.BooleanField(
         required=False, label=_("A channel that locks us out, or goods that are oversold, may break the quiet")
     )

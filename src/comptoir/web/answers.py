@@ -15,13 +15,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from comptoir.accounts.models import User
-from comptoir.kit.actor import Actor, ActorKind
+from comptoir.kit.actor import Actor
 from comptoir.kit.errors import ComptoirError
 
 
 def actor(user: User) -> Actor:
     """The person as histories name them."""
-    return Actor(ActorKind.PERSON, str(user.pk), str(user)[:120])
+    return user.as_actor()
 
 
 @dataclass

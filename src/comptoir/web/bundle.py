@@ -23,10 +23,10 @@ from comptoir.channels import registry
 from comptoir.channels.exchanges import Exchange
 from comptoir.channels.models import Channel
 from comptoir.engine import flow as flows
-from comptoir.engine import inputs
+from comptoir.engine import inputs, runs
 from comptoir.engine.inputs import Made
 from comptoir.engine.models import Effect, Finding, PlanRow, Run
-from comptoir.kit import sql
+from comptoir.kit import spreadsheets, sql
 from comptoir.kit.errors import BadInput, ConfigError
 from comptoir.kit.masking import HIDDEN, Masker
 from comptoir.kit.secrets import Secret
@@ -198,7 +198,7 @@ def _run(run: Run, masker: Masker) -> dict[str, Any]:
         "outcome": run.outcome,
         "attempt": run.attempt,
         "stalls": run.stalls,
-        "counts": {name: getattr(run, name) for name in _COUNTS},
+        "counts": {name: getattr(run, name) for name in runs.COUNTS},
         "expected": run.expected,
         "queued_at": run.queued_at,
         "started_at": run.started_at,
@@ -215,9 +215,6 @@ def _run(run: Run, masker: Masker) -> dict[str, Any]:
             "facts": masker.tree(error.get("facts") or {}),
         },
     }
-
-
-_COUNTS = ("seen", "created", "changed", "unchanged", "skipped", "parked", "failed")
 
 
 def _finding(one: Finding, masker: Masker) -> dict[str, Any]:
@@ -254,7 +251,7 @@ def _plan(run: Run, masker: Masker) -> bytes:
     for kind, subject, field, old, new, label in rows[:MOST_ROWS]:
         values = [masker.text(value) if value is not None else "" for value in (old, new, label)]
         lines.append((kind, masker.text(subject), field, *values))
-    return _csv(lines)
+    return spreadsheets.lines(lines).encode()
 
 
 def _calls(heard: list[Exchange], masker: Masker) -> bytes:
@@ -269,16 +266,7 @@ def _calls(heard: list[Exchange], masker: Masker) -> bytes:
                 one.seconds, one.sent, one.received, one.problem, digest,
             )
         )  # fmt: skip
-    return _csv(lines)
-
-
-def _csv(lines: list[tuple[Any, ...]]) -> bytes:
-    def cell(value: Any) -> str:
-        text = str(value)
-        text = f"'{text}" if text[:1] in ("=", "+", "@", "\t", "\r") else text
-        return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\n\r') else text
-
-    return ("\r\n".join(",".join(map(cell, line)) for line in lines) + "\r\n").encode()
+    return spreadsheets.lines(lines).encode()
 
 
 def _channel(run: Run, channel: Channel, masker: Masker) -> dict[str, Any]:

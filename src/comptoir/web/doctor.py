@@ -24,7 +24,7 @@ from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.channels.models import Channel
 from comptoir.commerce.catalog.records import Found
 from comptoir.flows import doctor, matching
-from comptoir.kit import clock
+from comptoir.kit import clock, spreadsheets
 from comptoir.kit.errors import BadInput
 from comptoir.offers.models import Basis, Doubt, Listed
 from comptoir.web import answers, cells, doctor_words, lists
@@ -199,7 +199,7 @@ def export(request: PersonRequest, code: str) -> HttpResponseBase:
     sheet.writerow(_HEAD)
     with transaction.atomic():
         for row in rows.order_by("-basis", "-risk", "-id").select_related("variant").iterator(EXPORTED):
-            sheet.writerow([_safe(value) for value in _line(row)])
+            sheet.writerow([spreadsheets.cell(value) for value in _line(row)])
     text_file.detach()  # else it would close the file before it is sent
     file.seek(0)
     return FileResponse(
@@ -236,13 +236,3 @@ def _line(row: Doubt) -> tuple[Any, ...]:
         row.ignored_at.isoformat() if row.ignored_at else "",
         row.ignored_note,
     )
-
-
-def _safe(value: Any) -> Any:
-    """A cell that no spreadsheet runs as a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").replace(".", "", 1).isdigit()

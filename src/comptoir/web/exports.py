@@ -7,14 +7,11 @@ from typing import Any, LiteralString
 from django.http import HttpResponse
 from psycopg import Cursor
 
-from comptoir.kit import sql
+from comptoir.kit import spreadsheets, sql
 
 MARK = "﻿".encode()  # without it spreadsheets take the file for another encoding
 
-
-def cell(column: LiteralString) -> LiteralString:
-    """A text column as it may stand in a file: what begins like a formula gets a quote, a number does not."""
-    return f"CASE WHEN {column} ~ '^[=+@\\t\\r-]' AND {column} !~ '^-?[0-9.]+$' THEN '''' || {column} ELSE {column} END"
+cell = spreadsheets.column  # a text column as it may stand in a file
 
 
 def csv(name: str, query: LiteralString, params: list[Any]) -> HttpResponse:

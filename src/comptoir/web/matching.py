@@ -35,6 +35,7 @@ from comptoir.staging.actions import Staged
 from comptoir.web import answers, cells, doctor_words, lists
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
+from comptoir.web.inventory import known, variants_by_code
 
 MATCHES = {
     Match.LINK: (_("Linked"), "done"),
@@ -245,15 +246,7 @@ def tell(request: PersonRequest, it: Channel, said: Staged, at: datetime) -> Non
 def our_variant(text: str) -> int:
     """The variant that a person means by a SKU or a barcode."""
     sku = text.replace("\0", "").strip()
-    found = catalog.by_barcode([sku]) | catalog.by_sku([sku])
-    if sku not in found:
-        raise BadInput(
-            gettext("no variant has this SKU or barcode"),
-            place="SKU",
-            value=sku[:80],
-            cure=gettext("look it up under Products"),
-        )
-    return found[sku]
+    return known(variants_by_code([sku]), sku[:80], "SKU")  # no SKU is longer
 
 
 # -- by a file -----------------------------------------------------------------------------------------------------------

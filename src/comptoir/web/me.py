@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from typing import cast
-from zoneinfo import available_timezones
 
 from allauth.account.decorators import reauthentication_required
 from allauth.mfa.adapter import get_adapter
@@ -30,7 +29,7 @@ from comptoir.accounts import sessions as live
 from comptoir.accounts.models import User
 from comptoir.accounts.rights import PersonRequest, Right, View, needs
 from comptoir.kit import clock
-from comptoir.web import answers, browsers
+from comptoir.web import answers, browsers, zone
 
 #: The password, or a code, was typed minutes ago; asked again where not.
 with_password_again = cast("Callable[[View], View]", reauthentication_required(app="allauth.mfa"))
@@ -52,11 +51,7 @@ class AboutMe(forms.Form):
     """What people may say of themselves."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120, required=False)
-    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=lambda: [(z, z) for z in _zones()])
-
-
-def _zones() -> list[str]:
-    return ["UTC", *sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/")))]
+    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=zone.choices)
 
 
 @sensitive_post_parameters()

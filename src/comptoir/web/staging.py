@@ -22,7 +22,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.channels.records import sale_from_json
-from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.catalog.models import Variant
 from comptoir.engine import findings, runs
 from comptoir.engine.models import Severity
@@ -34,6 +33,7 @@ from comptoir.staging.checks import ANOMALIES, match
 from comptoir.staging.matching import gather
 from comptoir.staging.models import StagedSale, State
 from comptoir.web import answers, cells, channel_names, findings_words, lists, variants, words
+from comptoir.web.inventory import known, variants_by_code
 
 #: Accepts what a person said yes to; started at once, not at its next turn.
 ACCEPTS = "accept_sales"
@@ -234,15 +234,7 @@ def _repaired(result: actions.Staged) -> str:
 
 
 def _variant(sku: str) -> int:
-    found = catalog.by_barcode([sku]) | catalog.by_sku([sku])
-    if sku not in found:
-        raise BadInput(
-            gettext("no variant has this SKU or barcode"),
-            place="SKU",
-            value=sku,
-            cure=gettext("look it up under Products"),
-        )
-    return found[sku]
+    return known(variants_by_code([sku]), sku, "SKU")
 
 
 @require_POST

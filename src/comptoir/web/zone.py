@@ -1,9 +1,9 @@
-"""Show every time in the zone of the person who looks."""
+"""Show every time in the zone of the person who looks, and the zones to choose from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -20,6 +20,12 @@ def in_the_zone_of_the_person(
             return get_response(request)
 
     return answer
+
+
+def choices() -> list[tuple[str, str]]:
+    """Zones that people choose from: UTC, and those that are named after a place."""
+    names = sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/")))
+    return [(z, z) for z in ["UTC", *names]]
 
 
 def zone_named(name: str) -> ZoneInfo:

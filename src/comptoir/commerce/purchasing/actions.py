@@ -23,8 +23,6 @@ from comptoir.events import record
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput
 
-LARGEST_PRICE = Decimal(10) ** 8
-SIX_DECIMALS = Decimal("0.000001")
 LONGEST_LEAD = 1000  # days
 
 SUPPLIER_FIELDS = ("code", "name", "email", "currency", "lead_days", "minimum_order", "notes", "enabled")
@@ -231,9 +229,9 @@ def _currency(text: str) -> str:
 def _amount(place: str, value: Decimal | None) -> Decimal | None:
     if value is None:
         return None
-    if not value.is_finite() or not 0 <= value < LARGEST_PRICE:
+    if not value.is_finite() or not 0 <= value < imports.LARGEST_PRICE:
         raise BadInput("a price is not negative", place=place, value=str(value), cure="give zero or more")
-    return value.quantize(SIX_DECIMALS)
+    return value.quantize(imports.SIX_DECIMALS)
 
 
 def _units(place: str, value: Decimal, *, least: Decimal) -> Decimal:
