@@ -20,6 +20,7 @@ from comptoir.channels.records import (
     Product,
     Sale,
     StockFigure,
+    Subscription,
     Supplier,
     SupplierListing,
     Surroundings,
@@ -58,6 +59,11 @@ class SalesSource(Protocol):
     def fetch(self, external_ids: Sequence[str]) -> Page[Sale]:
         """These sales, in as few calls as the channel allows."""
 
+    def placed_between(self, since: datetime, until: datetime) -> Iterator[Sequence[str]]:
+        """The external id of every sale placed from `since` on and before `until`, whatever became of it, in pages of any
+        length and order: what the channel holds is compared with what is here by ids. Not by `changed_since`, or both
+        would pass over the same one."""
+
 
 class StockSource(Protocol):
     """Stock figures as the channel has them."""
@@ -70,7 +76,8 @@ class StockSource(Protocol):
 
 
 class StockTarget(Protocol):
-    """Where levels are told."""
+    """Where levels are told. A level with `expected` is written only where that is what stands there, if the channel can
+    compare; else its answer is CONFLICT. Without, such a channel's figure is read just before and compared with."""
 
     batch_size: int  # levels per `set_levels`
 
@@ -128,13 +135,28 @@ class CancelTarget(Protocol):
 class Hint(Protocol):
     """What a webhook says: something changed; never what it changed to."""
 
-    event_id: str
+    event_id: str  # the same when it is delivered again
     topic: str  # "sale", "product" or "stock"
-    external_id: str
+    external_id: str  # of the sale or product; of the listing, its product or the figure's `ref` where it is stock
 
 
 class WebhookSource(Protocol):
     """Verifies a raw delivery in constant time and names what it is about."""
 
-    def hint(self, headers: Mapping[str, str], body: bytes, secret: str, *, at: datetime) -> Hint:
-        """Raises Refused when signature, age or shape is wrong."""
+    def hint(self, headers: Mapping[str, str], body: bytes, secret: str, *, at: datetime) -> Hint | None:
+        """None: well signed, and about nothing to fetch (a ping). Raises Refused when signature, age or shape is wrong."""
+
+
+class SubscriptionTarget(Protocol):
+    """Where the channel is asked to deliver webhooks, for channels that take such orders through their API."""
+
+    topics: tuple[str, ...]  # in the channel's words: what the hub wants to hear of
+
+    def listed(self, address: str) -> list[Subscription]:
+        """What the channel would deliver to this address now, switched off or not."""
+
+    def subscribe(self, topic: str, address: str, secret: str) -> None:
+        """Ask for deliveries of a topic. May have had its effect though it raises Unknown: ask `listed` before again."""
+
+    def unsubscribe(self, external_id: str) -> None:
+        """End one; one that is not there is ended."""

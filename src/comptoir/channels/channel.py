@@ -157,7 +157,7 @@ def draft(
     if Channel.objects.filter(code=code).exists():
         raise Conflict(f"a channel is already called {code}", channel=code)
     sealed = {key: item for key, item in config.items() if known[key].secret}
-    if connector.webhooks is not None and not sealed.get(WEBHOOK_SECRET):
+    if makes_secret(connector) and not sealed.get(WEBHOOK_SECRET):
         sealed[WEBHOOK_SECRET] = _webhook_secret()
     return Channel(
         name=name,
@@ -225,7 +225,12 @@ def _kept(row: Channel, typed: Mapping[str, Any]) -> dict[str, Any]:
         connector = registry.find(row.kind)
         if not all(typed.get(field.name) for field in connector.fields if field.secret and field.required):
             raise
-        return {WEBHOOK_SECRET: _webhook_secret()} if connector.webhooks is not None else {}
+        return {WEBHOOK_SECRET: _webhook_secret()} if makes_secret(connector) else {}
+
+
+def makes_secret(connector: Connector) -> bool:
+    """Whether deliveries are signed with a secret of ours, made for each channel, and not with a credential of theirs."""
+    return connector.webhooks is not None and connector.signed_with == WEBHOOK_SECRET
 
 
 def _webhook_secret() -> str:

@@ -80,6 +80,13 @@ class Door(Protocol):
     def write_each(self, calls: Sequence[Call], *, ok: tuple[int, ...] = (200, 201)) -> list[Reply | ChannelError]:
         """Several writes at the same time: an answer or a fate for each, in order. Raises what stops the first of them."""
 
+    def points(self, left: float, most: float, per_second: float, *, wanted: float = 0) -> None:
+        """Tell what an answer said of a budget in cost points: it is shown, and everyone on this pace waits until `wanted`
+        points (those of a usual call) are there again."""
+
+    def wait(self, seconds: float) -> None:
+        """Tell that everyone on this pace is to wait, where the channel says so otherwise than by 429 and `Retry-After`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -115,6 +122,7 @@ class OpenedClient:
     prices: Any = None  # PriceTarget
     suppliers: Any = None  # SupplierSource
     supplier_links: Any = None  # SupplierListingSource
+    subscriptions: Any = None  # SubscriptionTarget
 
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # among a channel's sealed values: what its deliveries are signed with
@@ -133,6 +141,8 @@ class Connector:
     figure: Figure = Figure.SELLABLE
     pace: Pace = field(default_factory=Pace)
     webhooks: Any = None  # WebhookSource
+    #: the secret that deliveries are signed with, of those typed in; by default one that is made for each channel
+    signed_with: str = WEBHOOK_SECRET
     feeds: tuple[str, ...] = ()  # kinds of flow left out although the abilities would allow them: never offered
     carries: Mapping[str, int] = field(default_factory=dict)  # kind of flow -> listings a call deals with, about
     notes: str = ""  # where its README is

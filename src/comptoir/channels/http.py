@@ -71,6 +71,9 @@ class Pacing(Protocol):
     def back_off(self, seconds: float) -> None:
         """They asked everyone to wait."""
 
+    def points(self, left: float, most: float, per_second: float) -> None:
+        """What is left of their budget in cost points, for people to see."""
+
 
 class Unpaced:
     """No pace: for connection tests and for simulators in process."""
@@ -80,6 +83,9 @@ class Unpaced:
 
     def back_off(self, seconds: float) -> None:
         """There is nobody to tell."""
+
+    def points(self, left: float, most: float, per_second: float) -> None:
+        """Nobody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +242,16 @@ class HttpDoor:
             except ChannelError as error:
                 found.append(error)
         return found + [stopped] * (len(calls) - len(going)) if stopped else found
+
+    def points(self, left: float, most: float, per_second: float, *, wanted: float = 0) -> None:
+        """Show what an answer said of a budget in cost points, and let everyone wait until `wanted` are there again."""
+        self._pace.points(left, most, per_second)
+        if left < wanted and per_second > 0:
+            self._pace.back_off((min(wanted, most) - left) / per_second)
+
+    def wait(self, seconds: float) -> None:
+        """Let everyone on this pace wait."""
+        self._pace.back_off(seconds)
 
     def close(self) -> None:
         """Let go of connections. The door opens again by itself."""

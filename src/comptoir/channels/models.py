@@ -81,6 +81,11 @@ class Budget(models.Model):
     tokens = models.FloatField()
     filled_at = models.DateTimeField()
     blocked_until = models.DateTimeField(null=True)  # they asked us to wait
+    # Where the channel counts in cost points and says so in its answers: as the last answer had it.
+    points_left = models.FloatField(null=True)
+    points_most = models.FloatField(null=True)
+    points_per_second = models.FloatField(null=True)
+    points_at = models.DateTimeField(null=True)
 
 
 class Seen(models.Model):

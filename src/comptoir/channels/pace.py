@@ -80,6 +80,14 @@ class SharedPace:
             {"key": self._key, "wait": seconds},
         )
 
+    def points(self, left: float, most: float, per_second: float) -> None:
+        """Keep what the last answer said of a budget in cost points, for people to see."""
+        _execute(
+            "UPDATE channels_budget SET points_left = %s, points_most = %s, points_per_second = %s,"
+            " points_at = clock_timestamp() WHERE key = %s",
+            [left, most, per_second, self._key],
+        )
+
     def _lease(self, live: bool) -> tuple[int, float]:
         spare = 0.0 if live else self._burst / 2
         params = {
@@ -122,7 +130,7 @@ class _Own:
 _own = _Own()
 
 
-def _execute(query: str, params: dict[str, Any]) -> tuple[Any, ...] | None:
+def _execute(query: str, params: dict[str, Any] | list[Any]) -> tuple[Any, ...] | None:
     with _own.lock:
         for attempt in (1, 2):
             connection = _own.get()

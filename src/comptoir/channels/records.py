@@ -333,6 +333,23 @@ class Named(Struct, frozen=True, kw_only=True):
     name: str
 
 
+class TaxClass(Struct, frozen=True, kw_only=True):
+    """A tax class of the channel's products. `rate` is what the channel charges by it in its own country, in percent, where
+    it says so."""
+
+    external_id: str
+    name: str
+    rate: Decimal | None = None
+
+
+class Subscription(Struct, frozen=True, kw_only=True):
+    """A topic that the channel delivers to an address. Not `active`: switched off there, by a person or after failures."""
+
+    external_id: str
+    topic: str
+    active: bool = True
+
+
 class Point(Struct, frozen=True, kw_only=True):
     """A place at the channel that holds a stock figure: a shop, a location, a source, a till."""
 
@@ -356,6 +373,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()  # codes of findings
     clock_skew: float | None = None  # seconds their clock is ahead of ours
     languages: tuple[Named, ...] = ()
+    tax_classes: tuple[TaxClass, ...] = ()
     identity: str = ""  # what tells this shop from any other; empty: its address does
 
 

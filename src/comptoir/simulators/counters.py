@@ -21,7 +21,7 @@ class Written:
     path: str
     query: str
     resource: str
-    ids: list[int]
+    ids: list[Any]
     digest: str  #: sha256 of the body
     status: int
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Served:
 
     seq: int
     resource: str
-    ids: list[int]
+    ids: list[Any]
     query: str
 
 
@@ -62,7 +62,7 @@ class Counters:
         with self._lock:
             self.requests += 1
 
-    def read(self, resource: str, ids: Sequence[int] = (), query: str = "") -> None:
+    def read(self, resource: str, ids: Sequence[Any] = (), query: str = "") -> None:
         """A read was answered with these ids."""
         with self._lock:
             self.reads[resource] += 1
@@ -98,7 +98,7 @@ class Counters:
             self.effects[str(change.get("resource", written.resource))] += 1
         self.log.append(written)
 
-    def served_ids(self, resource: str, since: int = 0) -> set[int]:
+    def served_ids(self, resource: str, since: int = 0) -> set[Any]:
         """Every id of a resource that went over the wire after a given `served` number."""
         with self._lock:
             return {

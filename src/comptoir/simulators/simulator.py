@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from comptoir.simulators.exchange import Answer, ConnectionCut, Environ, NoAnswe
 from comptoir.simulators.faults import BEFORE_THE_EFFECT, Faults, instead, spoil
 
 DOOR = "/_simulator"
+TRADE = ("buy", "pay", "cancel", "ship", "stock", "shelf", "sold", "parcels")
 
 
 class Simulator(ABC):
@@ -42,6 +43,43 @@ class Simulator(ABC):
     @abstractmethod
     def dump(self) -> dict[str, Any]:
         """The state that tests compare with, as JSON."""
+
+    # What buyers and merchants do in any shop, so that one proof can be led with each of them. Also through `POST trade`.
+
+    @abstractmethod
+    def buy(self, lines: Mapping[str, int], *, paid: bool = True) -> str:
+        """Somebody buys so many of these SKUs now; the sale's external id, as the connector's sales have it."""
+
+    @abstractmethod
+    def pay(self, sale: str) -> None:
+        """The money for an unpaid sale arrives."""
+
+    @abstractmethod
+    def cancel(self, sale: str) -> None:
+        """The shop cancels a sale."""
+
+    @abstractmethod
+    def ship(self, sale: str, tracking: str) -> None:
+        """The merchant ships a whole sale with the shop's own screen."""
+
+    @abstractmethod
+    def stock(self, goods: Mapping[str, int]) -> None:
+        """The merchant makes things of these SKUs, or sets how many of them the shop has: its figure, whatever that means
+        there, at its first selling point."""
+
+    @abstractmethod
+    def shelf(self) -> dict[str, int]:
+        """How many of each SKU a buyer could have now, summed over the selling points; things without a SKU or whose
+        stock nobody counts are left out."""
+
+    @abstractmethod
+    def sold(self) -> dict[str, str]:
+        """Every sale by external id, oldest first, with what is right of it there: "unpaid", "paid", "shipped" (all of it),
+        "cancelled" or "refunded"."""
+
+    @abstractmethod
+    def parcels(self, sale: str) -> list[str]:
+        """The tracking numbers that a buyer sees for a sale, oldest first."""
 
     def describe(self) -> dict[str, Any]:
         """What a client needs to connect, printed when the simulator is started as a process."""
@@ -117,6 +155,12 @@ class Simulator(ABC):
                 arguments = dict(given)
                 with self.lock:
                     return {"result": self.act(arguments.pop("action"), arguments)}
+            case "POST", "trade":
+                if given["action"] not in TRADE:
+                    raise KeyError(f"no trade {given['action']}; known: {', '.join(TRADE)}")
+                arguments = dict(given)
+                with self.lock:
+                    return {"result": getattr(self, arguments.pop("action"))(**arguments)}
             case "GET", "state":
                 with self.lock:
                     return self.dump()

@@ -176,6 +176,8 @@ class Door:
         except Refused as error:
             log.info("a delivery is refused", extra={"channel": known.channel, "reason": str(error)})
             return NOT_HERE
+        if hint is None:
+            return KEPT  # a ping: well signed, and there is nothing to keep
         return await self._keep(known, hint.event_id, hint.topic, hint.external_id, body)
 
     async def _keep(self, known: Known, event_id: str, topic: str, external_id: str, body: bytes) -> Answer:

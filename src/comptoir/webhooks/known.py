@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comptoir.channels.abilities import WebhookSource
-from comptoir.channels.connector import WEBHOOK_SECRET, Connector
+from comptoir.channels.connector import Connector
 from comptoir.kit.errors import ConfigError
 from comptoir.kit.secrets import Box
 from comptoir.webhooks.connection import Connection
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 LIFE = 2.0  # seconds: how long an archived channel may still be let in
 
 CHANNELS = """
-SELECT webhook_token, id, kind, config ->> 'webhook_secret', sealed FROM channels_channel WHERE archived_at IS NULL
+SELECT webhook_token, id, kind, config::text, sealed FROM channels_channel WHERE archived_at IS NULL
 """
 
 
@@ -67,12 +68,13 @@ class Channels:
         self._read = read
         self._fresh_until = time.monotonic() + LIFE
 
-    def _open(self, channel: int, kind: str, plain: str | None, sealed: bytes) -> Known | ConfigError | None:
+    def _open(self, channel: int, kind: str, plain: str, sealed: bytes) -> Known | ConfigError | None:
         card = self._find(kind)
         if card is None or card.webhooks is None:
             return None
         try:
-            secret = (self._box().open(sealed).get(WEBHOOK_SECRET) if sealed else None) or plain
+            kept = json.loads(plain) | (self._box().open(sealed) if sealed else {})
+            secret = kept.get(card.signed_with)
         except ConfigError as error:  # told to whoever delivers there; the other channels go on
             log.error(
                 "the secret of a channel's deliveries cannot be read", extra={"channel": channel, "reason": str(error)}

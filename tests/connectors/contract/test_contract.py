@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +63,8 @@ def test_a_card_fills_exactly_the_abilities_that_it_names(bench: Any) -> None:
     filled = {name for name in client.__dataclass_fields__ if getattr(client, name) is not None} - {"probe"}
     assert filled == card.abilities
     assert any(field.secret for field in card.fields)
+    if "subscriptions" in card.abilities:
+        assert card.webhooks is not None
 
 
 @pytest.mark.parametrize("what", READINGS)
@@ -174,6 +177,11 @@ def writes_of(bench: Any, client: cards.OpenedClient) -> dict[str, Callable[[], 
         found["tracking"] = lambda: client.tracking.confirm(bench.a_parcel(sale))
     if client.cancelling is not None:
         found["cancelling"] = lambda: client.cancelling.cancel(bench.sell(1)[0])
+    if client.subscriptions is not None:
+        topic = client.subscriptions.topics[0]
+        found["subscriptions"] = lambda: client.subscriptions.subscribe(
+            topic, "https://hub.test/hooks/x", "s3cret-of-it"
+        )
     if client.prices is not None:
         bench.let_price()
         found["prices"] = lambda: client.prices.set_prices([bench.a_price(client)])
@@ -205,10 +213,10 @@ def test_test_mode_reads_everything_and_writes_nothing(bench: Any) -> None:
     bench.production = False
     client = bench.open()
     client.probe.look_around()
-    for what in READINGS:
+    for what in bench.card.abilities & set(READINGS):
         read_all(start_reading(client, what, {}))
     writes = writes_of(bench, client)
-    assert set(writes) == {"levels", "tracking", "cancelling", "prices"} & set(connectors.find(bench.kind).abilities)  # type: ignore[union-attr]
+    assert set(writes) == {"levels", "tracking", "cancelling", "prices", "subscriptions"} & bench.card.abilities
     for write in writes.values():
         with pytest.raises(WritesRefused):
             write()
@@ -229,4 +237,37 @@ def test_no_call_shows_the_secrets(bench: Any) -> None:
     client.probe.look_around()
     read_all(client.sales.changed_since({}, start=None))
     assert bench.calls
-    assert bench.secret not in f"{bench.calls!r} {door!r} {client!r}"
+    shown = f"{bench.calls!r} {door!r} {client!r}"
+    assert bench.secrets
+    assert not [secret for secret in bench.secrets if secret in shown]
+
+
+def test_what_was_placed_between_two_instants_is_listed_by_ids_whatever_became_of_it(bench: Any) -> None:
+    client = a_client(bench, "sales")
+    clock = bench.simulator.clock
+    start = (clock.now() + timedelta(hours=1)).replace(microsecond=0)
+    clock.set(start - timedelta(seconds=1))
+    bench.sell(2)
+    clock.set(start)
+    (paid,) = bench.sell(1)
+    cancelled, *others = bench.sell(130)
+    bench.simulator.cancel(cancelled)
+    clock.set(start + timedelta(minutes=10))
+    bench.sell(1)
+    listed = [one for ids in client.sales.placed_between(start, start + timedelta(minutes=10)) for one in ids]
+    assert sorted(listed) == sorted([paid, cancelled, *others])
+
+
+def test_a_subscription_is_listed_where_it_was_asked_for_and_ends_once(bench: Any) -> None:
+    client = a_client(bench, "subscriptions")
+    target, address = client.subscriptions, "https://hub.test/hooks/token"
+    assert target.listed(address) == []
+    for topic in target.topics:
+        target.subscribe(topic, address, "s3cret-of-it")
+    there = target.listed(address)
+    assert sorted(one.topic for one in there) == sorted(target.topics)
+    assert all(one.active for one in there)
+    assert target.listed("https://other.test/hooks/token") == []
+    target.unsubscribe(there[0].external_id)
+    target.unsubscribe(there[0].external_id)
+    assert len(target.listed(address)) == len(target.topics) - 1

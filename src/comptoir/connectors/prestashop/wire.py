@@ -29,6 +29,13 @@ _END = b"</prestashop>"
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
+class Placed(Struct, frozen=True, kw_only=True):
+    id: int
+    date_add: str
+    id_shop: int = 0
+    id_shop_group: int = 0
+
+
 class Order(Struct, frozen=True, kw_only=True):
     id: int
     id_currency: int

@@ -32,6 +32,7 @@ from comptoir.connectors.prestashop.simulator.resources import (
 )
 from comptoir.connectors.prestashop.simulator.state import ACTIONS, Shop
 from comptoir.connectors.prestashop.simulator.store import Row
+from comptoir.connectors.prestashop.simulator.trade import Trade
 from comptoir.connectors.prestashop.simulator.xml import Item, Writer
 from comptoir.simulators.counters import Written
 from comptoir.simulators.exchange import Answer, Request
@@ -47,7 +48,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 TRACKING_COLUMN = 64
 
 
-class PrestaShopSimulator(Simulator):
+class PrestaShopSimulator(Trade, Simulator):
     """A PrestaShop shop with its webservice under /api."""
 
     kind: ClassVar[str] = "prestashop"
