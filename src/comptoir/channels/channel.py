@@ -228,6 +228,11 @@ def _kept(row: Channel, typed: Mapping[str, Any]) -> dict[str, Any]:
         return {WEBHOOK_SECRET: _webhook_secret()} if makes_secret(connector) else {}
 
 
+def signing_secret(row: Channel) -> str:
+    """What a channel's deliveries are signed with; empty where it was not typed in: they cannot be verified then."""
+    return str(config_of(row).get(registry.find(row.kind).signed_with) or "")
+
+
 def makes_secret(connector: Connector) -> bool:
     """Whether deliveries are signed with a secret of ours, made for each channel, and not with a credential of theirs."""
     return connector.webhooks is not None and connector.signed_with == WEBHOOK_SECRET

@@ -1,4 +1,4 @@
-"""`comptoir demo`: a hub with a simulated shop. Runs without Django until it has something for Django to do."""
+"""`comptoir demo`: a hub with simulated shops of every kind. Runs without Django until it has something for Django to do."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from comptoir.cli import demo_simulated as simulated
 from comptoir.cli import serve, starting, supervisor
 from comptoir.cli.screen import say
 from comptoir.kit import postgres
@@ -25,13 +25,9 @@ from comptoir.kit.postgres import locks
 from comptoir.kit.settings import settings
 
 EMAIL = "owner@demo.example"
-SHOP_PORT = 8430
-SHOP_STATE = "shop.sqlite"
+SHOP_PORT = 8430  # of the first shop; the others follow
 LOCK = "demo.lock"  # also says that a folder is a demo's, and may be forgotten
-A_CUSTOMER_EVERY = 25.0  # seconds between orders in the simulated shop
-
-# The simulated shop is on this machine: no proxy of the environment must be asked for it.
-_SHOP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+A_CUSTOMER_EVERY = 25.0  # seconds between orders in the simulated shops
 
 
 def run(given: argparse.Namespace) -> int:
@@ -63,9 +59,11 @@ def _look_around(given: argparse.Namespace) -> int:
     with _alone(folder):
         if given.fresh:
             _forget(folder)
-        say(f"{'Going on with' if (folder / SHOP_STATE).exists() else 'Making'} the demo in {folder}")
+        say(
+            f"{'Going on with' if (folder / state_of(simulated.kinds()[0])).exists() else 'Making'} the demo in {folder}"
+        )
         with starting.database() as server:
-            return _with_shop(folder, server)
+            return _with_shops(folder, server)
 
 
 @contextlib.contextmanager
@@ -104,33 +102,49 @@ def _forget(folder: Path) -> None:
             kept.unlink()
 
 
-def _with_shop(folder: Path, server: postgres.Server | None) -> int:
+def _with_shops(folder: Path, server: postgres.Server | None) -> int:
     host = settings().host
-    shop_port = _port("127.0.0.1", SHOP_PORT)
-    shop, shop_url, key = start_shop(folder / SHOP_STATE, port=shop_port)
-    stop = threading.Event()
-    try:
-        login = _set_up(shop_url, key)
-        port = _port(host, settings().port)
+    port = _port(host, settings().port)
+    # The shops announce what happens there to the pages' own address, as they would to a public one.
+    os.environ.setdefault("COMPTOIR_PUBLIC_URL", serve.address(host, port))
+    with contextlib.ExitStack() as ends:
+        shops = [
+            _started(simulated.start(kind, folder / state_of(kind), _port("127.0.0.1", SHOP_PORT + number)), ends)
+            for number, kind in enumerate(simulated.kinds())
+        ]
+        login = _set_up(shops)
         hub = serve.hub(server, host, port)
-        hub.add("the simulated shop", _shop_command(folder / SHOP_STATE, shop_port), shop)
-        threading.Thread(target=_customers, args=(shop_url, stop), daemon=True).start()
+        for shop in shops:
+            # Started again it takes the same port: its address is known to the hub.
+            command = [*shop.command]
+            command[command.index("--port") + 1] = shop.url.rsplit(":", 1)[1]
+            hub.add(f"the simulated {shop.title}", command, shop.process)
+        stop = threading.Event()
+        ends.callback(stop.set)
+        threading.Thread(target=_customers, args=([shop.url for shop in shops], stop), daemon=True).start()
 
         def announce() -> None:
             say("")
             say(f"  Comptoir   {serve.address(host, port)}")
             say(f"  sign in    {login['email']}  {login['password']}")
-            say(f"  the shop   {shop_url} (a simulated PrestaShop; somebody buys there now and then)")
+            for shop in shops:
+                say(f"  {shop.title:<12} {shop.url} (simulated; somebody buys there now and then)")
             say("")
             say("Ctrl-C stops everything; the next start goes on from here.")
 
         code = hub.run(lambda: serve.answers(host, port), announce)
-    finally:
-        stop.set()
-        shop.terminate()
-        shop.wait()
     say("Stopped.")
     return code
+
+
+def _started(shop: simulated.Shop, ends: contextlib.ExitStack) -> simulated.Shop:
+    ends.callback(shop.end)
+    return shop
+
+
+def state_of(kind: str) -> str:
+    """The file in which a simulated shop keeps what happened there."""
+    return f"shop-{kind}.sqlite"
 
 
 def _port(host: str, wanted: int) -> int:
@@ -140,76 +154,29 @@ def _port(host: str, wanted: int) -> int:
     return port
 
 
-def start_shop(
-    state: Path | None, *, port: int = 0, world: str = "demo", timezone: str | None = None
-) -> tuple[subprocess.Popen[bytes], str, str]:
-    """A simulated PrestaShop in a process of its own: (process, address, key)."""
-    process = supervisor.start(_shop_command(state, port, world, timezone), stdout=subprocess.PIPE)
-    assert process.stdout is not None  # noqa: S101 - asked for above
-    line = process.stdout.readline()
-    if not line:
-        raise ConfigError("the simulated shop did not start; see above", code=process.wait())
-    told = json.loads(line)
-    return process, told["url"], told["key"]
-
-
-def _shop_command(state: Path | None, port: int, world: str = "demo", timezone: str | None = None) -> list[str]:
-    command = [
-        sys.executable, "-m", "comptoir.simulators", "serve", "--kind", "prestashop", "--version", "8.2",
-        "--world", world, "--port", str(port),
-    ]  # fmt: skip
-    if state is not None:
-        command += ["--state", str(state)]
-    if timezone is not None:
-        command += ["--timezone", timezone]
-    return command
-
-
-def _set_up(shop_url: str, key: str) -> dict[str, str]:
-    """Let Django migrate, make the owner and connect the shop, in a child, so that the supervisor stays small."""
-    done = supervisor.complete([sys.executable, "-m", "comptoir.cli.demo_shop", shop_url, key], stdout=subprocess.PIPE)
+def _set_up(shops: Sequence[simulated.Shop]) -> dict[str, str]:
+    """Let Django migrate, make the owner and connect the shops, in a child, so that the supervisor stays small."""
+    given = json.dumps([{"kind": shop.kind, "title": shop.title, **shop.told} for shop in shops])
+    command = [sys.executable, "-m", "comptoir.cli.demo_shop"]
+    done = supervisor.complete(command, stdout=subprocess.PIPE, given=given)
     if done.returncode:
         raise ConfigError("the demo could not be set up; see above", code=done.returncode)
     login: dict[str, str] = json.loads(done.stdout)
     return login
 
 
-def act(shop_url: str, action: str, **arguments: Any) -> Any:
-    """Let something happen in the simulated shop."""
-    return ask_shop(shop_url, "act", {"action": action, **arguments})["result"]
-
-
-def ask_shop(shop_url: str, what: str, content: dict[str, Any] | None = None) -> Any:
-    """The simulator's control door: GET, or POST with content."""
-    request = urllib.request.Request(  # noqa: S310 - our own simulator on loopback
-        f"{shop_url}/_simulator/{what}",
-        data=None if content is None else json.dumps(content).encode(),
-        headers={"Content-Type": "application/json"},
-        method="GET" if content is None else "POST",
-    )
-    with _SHOP.open(request, timeout=60) as answer:
-        return json.loads(answer.read())
-
-
-def _customers(shop_url: str, stop: threading.Event) -> None:
-    """Somebody buys something now and then, so that there is something to see."""
+def _customers(shops: Sequence[str], stop: threading.Event) -> None:
+    """Somebody buys something somewhere now and then, so that there is something to see."""
     import random
 
     choose = random.Random(20260301)  # noqa: S311 - a demo's customers, not a secret
     while not stop.wait(A_CUSTOMER_EVERY):
+        shop = choose.choice(shops)
         with contextlib.suppress(OSError):  # the shop is being started again, and its keeper has said so
-            stock = [row for row in ask_shop(shop_url, "state")["stock"] if int(row["quantity"]) > 3]
-            picked = choose.sample(stock, k=min(len(stock), choose.randint(1, 3)))
-            lines = [
-                {
-                    "product": row["id_product"],
-                    "attribute": row["id_product_attribute"],
-                    "quantity": choose.randint(1, 2),
-                }
-                for row in picked
-            ]
-            if lines:
-                act(shop_url, "place_order", lines=lines)
+            shelf = [sku for sku, units in simulated.trade(shop, "shelf").items() if units > 3]
+            picked = choose.sample(shelf, k=min(len(shelf), choose.randint(1, 3)))
+            if picked:
+                simulated.trade(shop, "buy", lines={sku: choose.randint(1, 2) for sku in picked})
 
 
 def _once(given: argparse.Namespace) -> int:

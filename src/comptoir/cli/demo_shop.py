@@ -1,10 +1,12 @@
-"""The demo merchant: an owner, one simulated shop, its stock counted, in production. Run as a child of `comptoir demo`."""
+"""The demo merchant: an owner, one stock sold on simulated shops of every kind, all in production. Run as a child of
+`comptoir demo`."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from comptoir.cli import starting
 from comptoir.kit import clock, ids
@@ -15,18 +17,18 @@ from comptoir.kit.settings import settings
 if TYPE_CHECKING:
     from comptoir.channels.models import Channel
 
-CODE = "demo"
-CALLS_PER_MINUTE = 6000  # the simulated shop bears it
+CALLS_PER_MINUTE = 6000  # a simulated shop bears it
 
 
 def main() -> int:
-    """`python -m comptoir.cli.demo_shop ADDRESS KEY`: migrates, and prints the login as JSON."""
-    url, key = sys.argv[1:]
+    """`python -m comptoir.cli.demo_shop`, what the shops say of themselves as JSON on standard input: migrates, and prints the
+    login as JSON."""
+    shops = json.load(sys.stdin)
     try:
         with starting.ready(migrated=False):
             starting.migrate()
             login = _owner()
-            connect(url, key, progress=lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
+            connect_all(shops, progress=lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201
     except ComptoirError as error:
         print(f"comptoir: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -56,46 +58,75 @@ def _owner() -> dict[str, str]:
     return {"email": EMAIL, "password": kept.read_text()}
 
 
-def connect(url: str, key: str, *, progress: starting.Say) -> Channel:
-    """Connect the shop, read it, count its stock and go live; a shop known already only gets its new address."""
+def connect_all(shops: Sequence[Mapping[str, Any]], *, progress: starting.Say) -> list[Channel]:
+    """Connect every shop, read it, count stock and go live; one that is known already only gets its new address.
+
+    The first shop's figures are counted; the others sell the same goods, and are told what is left of them.
+    """
+    from comptoir.channels.models import Mode
+    from comptoir.engine import inline
+
+    rows = []
+    for shop in shops:
+        row = _known_or_new(shop)
+        progress(f"Looking around in {shop['title']}")
+        _look_around(row)
+        rows.append(row)
+    new = [row for row in rows if row.mode != Mode.PRODUCTION]
+    for row in new:
+        progress(f"{row.name}: products, orders and stock, in test mode")
+        inline.drain(clock.now(), kinds=["pull_products", "pull_sales"], channels=[row.pk])
+        run_now(row, "pull_stock_once")
+    if new:
+        progress("Fetching pictures")
+        inline.drain(clock.now(), kinds=["pull_images", "accept_sales"], channels=[row.pk for row in new])
+    for row in new:
+        _go_live(row)
+    return rows
+
+
+def _known_or_new(shop: Mapping[str, Any]) -> Channel:
     from django.db import transaction
 
     from comptoir.channels import channel as channels
-    from comptoir.channels.channel import note_health
-    from comptoir.channels.models import Channel, Mode
-    from comptoir.engine import inline
+    from comptoir.channels.models import Channel
+    from comptoir.cli import demo_simulated
     from comptoir.flows import connecting
 
-    at = clock.now()
-    row = Channel.objects.filter(code=CODE).first()
-    if row is None:
-        with transaction.atomic():
-            row = connecting.connect(
-                kind="prestashop", name="Demo shop", code=CODE, config={"url": url, "key": key}, actor=SYSTEM, at=at
-            )
-            Channel.objects.filter(pk=row.pk).update(calls_per_minute=CALLS_PER_MINUTE)
-            row.refresh_from_db()
-    elif row.config.get("url") != url:
-        with transaction.atomic():
-            channels.correct(row, {"url": url, "key": key}, actor=SYSTEM, at=at)
-    progress("Looking around in the shop")
-    seen = connecting.ask_around(row)
+    at, kind, config = clock.now(), shop["kind"], demo_simulated.credentials(shop["kind"], shop)
+    with transaction.atomic():
+        row = Channel.objects.filter(code=kind).first()
+        if row is not None:
+            if row.config.get("url") != config["url"]:
+                channels.correct(row, config, actor=SYSTEM, at=at)
+            return row
+        row = connecting.connect(kind=kind, name=shop["title"], code=kind, config=config, actor=SYSTEM, at=at)
+        Channel.objects.filter(pk=row.pk).update(calls_per_minute=CALLS_PER_MINUTE)
+        row.refresh_from_db()
+    return row
+
+
+def _look_around(row: Channel) -> None:
+    from django.db import transaction
+
+    from comptoir.channels.channel import note_health
+    from comptoir.flows import connecting
+
+    at, seen = clock.now(), connecting.ask_around(row)
     with transaction.atomic():
         connecting.keep_surroundings(row, seen, actor=SYSTEM, at=at)
         note_health(row.pk, None, at=at)
     row.refresh_from_db()
-    if row.mode == Mode.PRODUCTION:
-        return row
-    progress("Reading products and orders, in test mode")
-    inline.drain(clock.now(), kinds=["pull_products", "pull_sales"], channels=[row.pk])
-    progress("Counting stock")
-    run_now(row, "pull_stock_once")
-    progress("Fetching pictures")
-    inline.drain(clock.now(), kinds=["pull_images", "accept_sales"], channels=[row.pk])
+
+
+def _go_live(row: Channel) -> None:
+    from django.db import transaction
+
+    from comptoir.flows import connecting
+
     with transaction.atomic():
         row.refresh_from_db()
         connecting.go_live(row, actor=SYSTEM, at=clock.now(), accept_open_errors=True, undecided="here")
-    return row
 
 
 def run_now(row: Channel, kind: str, *, preview: bool = False) -> int:

@@ -1,18 +1,21 @@
-"""One whole round with a simulated shop, without a browser, and what it came to: for CI and for the curious.
+"""One whole round with simulated shops of every kind, without a browser, and what it came to: for CI and for the curious.
 
-Products and pictures in, stock counted with orders in flight, sales in, staged, accepted, reserved, levels pushed, one
-order shipped with its tracking number confirmed, stock checked; then everything that must always be true is verified.
+Products and pictures in, stock counted with orders in flight, sales in, staged, accepted, reserved, levels pushed to every
+shop, one order of each shipped with its tracking number confirmed, stock checked; then everything that must always be true
+is verified.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comptoir.cli import demo, demo_shop
+from comptoir.cli import demo_shop
+from comptoir.cli import demo_simulated as simulated
 from comptoir.cli.screen import say
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
@@ -20,23 +23,33 @@ from comptoir.kit.actor import SYSTEM
 if TYPE_CHECKING:
     from comptoir.channels.models import Channel
 
-TRACKING = "JD014600003"
+TRACKING = "JD0146000"
+#: What every demo shop sells, counted in pieces: the figures of all of them must agree in the end.
+SOLD_EVERYWHERE = ("BAG-040", "BAG-041", "CAN-010", "PAR-100")
 
 
 def play(folder: Path) -> dict[str, Any]:
     """Do the round; the report. `balanced` only where nothing at all is broken."""
     began = time.monotonic()
-    process, url, key = demo.start_shop(folder / "shop.sqlite")
-    try:
-        row = demo_shop.connect(url, key, progress=say)
-        broken = _test_mode_wrote_nothing(url)
-        broken += _first_preview(row)
-        say("Customers buy; one order is shipped")
-        broken += _sell_and_ship(row, url)
+    with contextlib.ExitStack() as ends:
+        shops: list[simulated.Shop] = []
+        for kind in simulated.kinds():
+            shops.append(simulated.start(kind, folder / f"{kind}.sqlite"))
+            ends.callback(shops[-1].end)
+        given = [{"kind": shop.kind, "title": shop.title, **shop.told} for shop in shops]
+        pairs = list(zip(demo_shop.connect_all(given, progress=say), shops, strict=True))
+        broken = [problem for _row, shop in pairs for problem in _test_mode_wrote_nothing(shop)]
+        broken += _first_preview(pairs[0][0])
+        say("Customers buy; one order of each shop is shipped")
+        for row, shop in pairs:
+            broken += _sell_and_ship(row, shop)
+        broken += _all_agree(shops)
         say("Comparing stock")
-        demo_shop.run_now(row, "check_stock")
-        broken += _compare(row, url)
+        for row, shop in pairs:
+            demo_shop.run_now(row, "check_stock")
+            broken += _compare(row, shop)
         broken += books()
+        counts = {shop.kind: simulated.ask(shop.url, "counters") for shop in shops}
         return {
             "balanced": not broken,
             "seconds": round(time.monotonic() - began, 1),
@@ -44,77 +57,95 @@ def play(folder: Path) -> dict[str, Any]:
             "flows": flows(),
             "orders": orders(),
             "findings": findings(),
-            "simulator": demo.ask_shop(url, "counters"),
+            "simulator": {**_together(list(counts.values())), "shops": counts},
         }
-    finally:
-        process.terminate()
-        process.wait()
 
 
-def _test_mode_wrote_nothing(url: str) -> list[str]:
-    writes = demo.ask_shop(url, "log")
-    return [f"test mode wrote {len(writes)} times"] if writes else []
+def _together(counts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of all shops added up."""
+    return {
+        **{
+            name: dict(sum((Counter(one[name]) for one in counts), Counter()))
+            for name in ("reads", "writes", "effects")
+        },
+        **{
+            name: sum(one[name] for one in counts) for name in ("requests", "read_total", "write_total", "effect_total")
+        },
+    }
+
+
+def _test_mode_wrote_nothing(shop: simulated.Shop) -> list[str]:
+    writes = simulated.ask(shop.url, "log")
+    return [f"test mode wrote {len(writes)} times to {shop.title}"] if writes else []
 
 
 def _first_preview(row: Channel) -> list[str]:
-    """Right after counting, the shop shows what we would tell: the first difference is empty."""
+    """Right after counting, the shop shows what we would tell, but for what other shops' open orders have reserved."""
     from comptoir.engine.models import PlanRow
 
     run = demo_shop.run_now(row, "push_stock", preview=True)
     lines = list(PlanRow.objects.filter(run_id=run).values_list("label", "old", "new"))
-    return [f"the first preview is not empty: {lines[:5]}"] if lines else []
+    unexplained = [line for line in lines if float(line[2] or "inf") > float(line[1] or 0)]
+    return [f"the first preview tells more than the shop shows: {unexplained[:5]}"] if unexplained else []
 
 
-def _sell_and_ship(row: Channel, url: str) -> list[str]:
+def _sell_and_ship(row: Channel, shop: simulated.Shop) -> list[str]:
     from django.db import transaction
 
     from comptoir.commerce.orders.models import Order, Status
     from comptoir.commerce.shipments import actions as shipments
     from comptoir.engine import inline
 
-    state = demo.ask_shop(url, "state")
-    stock = [one for one in state["stock"] if int(one["quantity"]) >= 4 and one["id_product"] <= 20]
-    bought = [
-        {"product": one["id_product"], "attribute": one["id_product_attribute"], "quantity": 2} for one in stock[:2]
-    ]
-    demo.act(url, "place_order", lines=bought)
-    demo.act(url, "place_order", lines=bought[:1], state="PS_OS_BANKWIRE")
+    bought, other = SOLD_EVERYWHERE[:2]
+    sale = simulated.trade(shop.url, "buy", lines={bought: 2, other: 2})
+    simulated.trade(shop.url, "buy", lines={bought: 2}, paid=False)
     demo_shop.run_now(row, "pull_sales")
     inline.drain(clock.now(), kinds=["accept_sales", "push_stock"])
-    order = (
-        Order.objects.filter(channel=row.pk, status=Status.PROCESSING, is_blocked=False).order_by("-placed_at").first()
-    )
+    order = Order.objects.filter(channel=row.pk, external_id=sale, status=Status.PROCESSING, is_blocked=False).first()
     if order is None:
-        return ["no order was ready to ship"]
+        return [f"{shop.title}: sale {sale} was not ready to ship"]
+    tracking = f"{TRACKING}{row.pk}"
     with transaction.atomic():
-        shipments.ship(order.pk, key="once", carrier=order.carrier, tracking=TRACKING, at=clock.now(), actor=SYSTEM)
+        shipments.ship(
+            order.pk, key=f"once:{row.pk}", carrier=order.carrier, tracking=tracking, at=clock.now(), actor=SYSTEM
+        )
     inline.drain(clock.now(), kinds=["push_tracking", "push_stock"])
     order.refresh_from_db()
-    told = [one for one in demo.ask_shop(url, "state")["order_carriers"] if one["tracking_number"] == TRACKING]
-    if order.status != Status.COMPLETE or len(told) != 1 or str(told[0]["id_order"]) != order.external_id:
-        return [f"the shop was not told of order {order.number}: {told}, ours is {order.status}"]
+    told = simulated.trade(shop.url, "parcels", sale=sale)
+    there = simulated.trade(shop.url, "sold")[sale]
+    if (order.status, told, there) != (Status.COMPLETE, [tracking], "shipped"):
+        return [f"{shop.title} was not told of order {order.number}: {told}, {there}; ours is {order.status}"]
     return []
 
 
-def _compare(row: Channel, url: str) -> list[str]:
+def _all_agree(shops: list[simulated.Shop]) -> list[str]:
+    """One stock: a buyer sees the same figure in every shop."""
+    shelves = {shop.title: simulated.trade(shop.url, "shelf") for shop in shops}
+    return [
+        f"the shops disagree on {sku}: {figures}"
+        for sku in SOLD_EVERYWHERE
+        if len(set((figures := {title: shelf.get(sku) for title, shelf in shelves.items()}).values())) > 1
+    ]
+
+
+def _compare(row: Channel, shop: simulated.Shop) -> list[str]:
     """What we hold against what the shop holds, by ids and by figures."""
     from comptoir.engine.models import Finding
     from comptoir.offers.models import Offer
     from comptoir.staging.models import StagedSale
 
-    state = demo.ask_shop(url, "state")
-    there = {str(one["id"]) for one in state["orders"]}
+    there = set(simulated.trade(shop.url, "sold"))
     here = set(StagedSale.objects.filter(channel=row).values_list("external_id", flat=True))
-    broken = [f"sales missing here: {sorted(there - here)}"] if there - here else []
+    broken = [f"sales of {shop.title} missing here: {sorted(there - here)}"] if there - here else []
     waiting = Offer.objects.filter(point__channel=row, is_active=True, is_waiting=True).count()
     if waiting:
-        broken.append(f"{waiting} levels still wait")
+        broken.append(f"{waiting} levels of {shop.title} still wait")
     differing = list(
         Finding.objects.filter(channel=row, code="stock_differs", closed_at__isnull=True).values_list(
             "subject", "facts"
         )
     )
-    return broken + ([f"stock differs: {differing}"] if differing else [])
+    return broken + ([f"stock differs at {shop.title}: {differing}"] if differing else [])
 
 
 def books() -> list[str]:

@@ -124,7 +124,9 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def start(command: Sequence[str], *, stdout: int | None = None) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], *, stdout: int | None = None, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     """Start a child that ends with us however we end, and does not see the terminal's Ctrl-C. For the main thread: the
     kernel takes the end of the thread that started a child for our end."""
     parent = os.getpid()
@@ -136,16 +138,19 @@ def start(command: Sequence[str], *, stdout: int | None = None) -> subprocess.Po
         command,
         start_new_session=True,
         preexec_fn=before_its_program if _LIBC is not None else None,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
     )
 
 
-def complete(command: Sequence[str], *, stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Start a child like `start` and wait for its end; it is killed when we are interrupted meanwhile."""
-    with start(command, stdout=stdout) as process:
+def complete(
+    command: Sequence[str], *, stdout: int | None = None, given: str | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Start a child like `start` and wait for its end; it is killed when we are interrupted meanwhile. `given` is what it reads
+    from its standard input."""
+    with start(command, stdout=stdout, stdin=subprocess.DEVNULL if given is None else subprocess.PIPE) as process:
         try:
-            said, _ = process.communicate()
+            said, _ = process.communicate(None if given is None else given.encode())
         except BaseException:
             process.kill()
             raise

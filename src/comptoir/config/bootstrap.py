@@ -11,6 +11,7 @@ from comptoir.channels import registry
 from comptoir.engine import flow
 from comptoir.flows import (
     alerts,
+    completeness,
     house,
     inbox,
     levels,
@@ -22,12 +23,16 @@ from comptoir.flows import (
     sales,
     shipping,
     stock,
+    subscribing,
     suppliers,
     takeover,
 )
 
 #: Modules whose import declares flows.
-FLOWS = (alerts, house, inbox, levels, prices, products, retention, sales, shipping, stock, suppliers, takeover)
+FLOWS = (
+    alerts, completeness, house, inbox, levels, prices, products, retention, sales, shipping, stock, subscribing, suppliers,
+    takeover,
+)  # fmt: skip
 
 _is_set_up = False
 

@@ -36,11 +36,22 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Points:
+    """A budget in cost points, as the channel's last answer had it."""
+
+    left: float
+    most: float
+    per_second: float  # that come back
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """A channel's calls."""
 
     per_minute: float
     costs: Mapping[int, Cost]  # by flow; those of which nothing is known are left out
+    points: Points | None = None  # where it counts in points besides
 
     @property
     def share(self) -> float:
@@ -77,7 +88,16 @@ def budget(row: Channel, *, at: datetime) -> Budget:
             calls = float(math.ceil(listings / carried))
         times = _times(flow, at) if flow.every or flow.cron else float(runs)
         costs[flow.pk] = Cost(calls, calls / per_minute, times if flow.enabled else 0.0, flow.pk in measured)
-    return Budget(per_minute, costs)
+    return Budget(per_minute, costs, _points(card.pace.key or f"channel:{row.pk}"))
+
+
+def _points(key: str) -> Points | None:
+    found = sql.one(
+        "SELECT points_left, points_most, points_per_second, points_at FROM channels_budget"
+        " WHERE key = %s AND points_at IS NOT NULL",
+        [key],
+    )
+    return Points(*found) if found is not None else None
 
 
 def _times(flow: Flow, at: datetime) -> float:

@@ -40,19 +40,41 @@ def drain_inbox(run: RunContext, channel: OpenChannel | None) -> None:
             with run.checkpoint():
                 report_odd(run, page)
                 keep_products(run, channel.row, page.items)
+        changed = _changed_figures(channel, list(dict.fromkeys(by_topic.get("stock", ()))))
         with run.checkpoint():
             # Somebody changed a figure there: what we told is no longer believed.
-            offers.forget_told(channel.ref, _listings(channel.ref, by_topic.get("stock", ())), at=run.at)
+            offers.forget_told(channel.ref, changed, at=run.at)
             inbox.drained([one for delivery in due for one in delivery.deliveries], at=run.at)
 
 
-def _listings(channel: int, told: list[str] | tuple[str, ...]) -> list[str]:
-    """Listings meant by a hint, which may name the listing or its product."""
-    return [
-        row[0]
-        for row in sql.rows(
-            "SELECT external_id FROM offers_link WHERE channel_id = %s AND kind = 'listing'"
-            " AND (external_id = ANY(%s) OR split_part(external_id, '-', 1) = ANY(%s))",
-            [channel, list(told), list(told)],
+def _changed_figures(channel: OpenChannel, told: list[str]) -> list[str]:
+    """Listings meant by hints of stock whose figure is not what we told: a hint may be the echo of our own push. It names the
+    listing, its product, or what the figure is written by."""
+    found = (
+        sql.rows(
+            "SELECT external_id, '' FROM offers_link WHERE channel_id = %(channel)s AND kind = 'listing'"
+            " AND (external_id = ANY(%(told)s) OR split_part(external_id, '-', 1) = ANY(%(told)s))"
+            " UNION SELECT o.listing, o.ref FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id"
+            " WHERE p.channel_id = %(channel)s AND o.ref = ANY(%(told)s)",
+            {"channel": channel.ref, "told": told},
         )
-    ]
+        if told
+        else []
+    )
+    listings = sorted({row[0] for row in found})
+    if channel.client.stock is None or not listings:
+        return listings
+    refs = sql.rows(
+        "SELECT o.ref, o.listing FROM offers_offer o JOIN offers_sellingpoint p ON p.id = o.point_id"
+        " WHERE p.channel_id = %s AND o.listing = ANY(%s)",
+        [channel.ref, listings],
+    )
+    known = [ref for ref, _listing in refs if ref]
+    unknown = {
+        listing for ref, listing in refs if not ref
+    }  # never told, or told by other means: nothing to compare with
+    return (
+        sorted({*offers.surprising(channel.ref, channel.client.stock.fetch(known).items), *unknown})
+        if known
+        else listings
+    )

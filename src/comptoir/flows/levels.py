@@ -99,6 +99,9 @@ def _book(run: RunContext, sent: Sequence[Level], answers: Sequence[Answer], *, 
     told = offers.told(run.id, sent, answers, at=run.at)
     if counted:
         run.count(seen=len(sent), changed=told.done, failed=len(told.refused), parked=told.unsure)
+    if told.conflicts:
+        # Somebody bought there, most likely: learn of it before these levels are computed again.
+        start_after_commit("pull_sales", [run.channel_id])
     refused = {level.offer for level, _ in told.refused}
     again = [level for level in sent if level.failures and level.offer not in refused]
     run.resolved([f"listing:{level.listing}" for level in again], codes=("level_refused",))

@@ -9,6 +9,7 @@ from comptoir.channels import registry
 from comptoir.channels.models import Channel
 from comptoir.engine.models import Flow
 from comptoir.kit import sql
+from comptoir.kit.settings import settings
 
 DAYS = 7  # looked back
 FEWEST = 5  # sales or pushes below which nothing is said
@@ -42,6 +43,12 @@ class Window:
         learns = self.learns.median if self.learns else self.polls_every
         tells = self.tells.median if self.tells else None
         return None if learns is None or tells is None else learns + tells
+
+
+def address(row: Channel) -> str:
+    """Where a channel delivers its webhooks; empty where this hub has no public address."""
+    public = settings().public_url.rstrip("/")
+    return f"{public}/hooks/{row.webhook_token}" if public else ""
 
 
 def window(row: Channel, *, at: datetime) -> Window:

@@ -31,6 +31,7 @@ AFTER_SILENCE = (
     timedelta(minutes=5),
     timedelta(minutes=15),
 )
+AFTER_CONFLICT = timedelta(seconds=5)  # the sale behind it is asked for meanwhile
 
 
 # -- marks -> waiting ------------------------------------------------------------------------------------------------
@@ -154,6 +155,7 @@ class Told:
     done: int
     refused: list[tuple[Level, str]]
     unsure: int  # lost answers and conflicts: they stay waiting
+    conflicts: int = 0  # something else stood there than we believed: a sale, most of all, that is not known here yet
 
 
 def told(run: int, batch: Sequence[Level], answers: Sequence[Answer], *, at: datetime) -> Told:
@@ -168,6 +170,7 @@ def told(run: int, batch: Sequence[Level], answers: Sequence[Answer], *, at: dat
     done = [level for level in batch if by_offer[level.offer].fate is Fate.DONE]
     refused = [level for level in batch if by_offer[level.offer].fate is Fate.REFUSED]
     unknown = [level for level in batch if by_offer[level.offer].fate is Fate.UNKNOWN]
+    conflicts = [level.offer for level in batch if by_offer[level.offer].fate is Fate.CONFLICT]
     if len(done) < len(batch):  # several statements will follow
         _lock([level.offer for level in batch])
     sql.execute(
@@ -200,8 +203,13 @@ def told(run: int, batch: Sequence[Level], answers: Sequence[Answer], *, at: dat
                 " + (%(waits)s::interval[])[least(refusals + 1, %(most)s)] WHERE id = ANY(%(ids)s)",
                 {"at": at, "waits": list(waits), "most": len(waits), "ids": [level.offer for level in failed]},
             )
+    if conflicts:
+        sql.execute("UPDATE offers_offer SET not_before = %s WHERE id = ANY(%s)", [at + AFTER_CONFLICT, conflicts])
     return Told(
-        len(done), [(level, by_offer[level.offer].reason) for level in refused], len(batch) - len(done) - len(refused)
+        len(done),
+        [(level, by_offer[level.offer].reason) for level in refused],
+        len(unknown) + len(conflicts),
+        len(conflicts),
     )
 
 
@@ -216,6 +224,17 @@ def believe(channel: int, figures: Sequence[StockFigure], *, at: datetime) -> in
         " FROM f WHERE o.id = f.id AND o.told IS DISTINCT FROM f.quantity",
         params,
     )
+
+
+def surprising(channel: int, figures: Sequence[StockFigure]) -> list[str]:
+    """The listings whose figure, just read at the channel, is another than was told. What is being told is not looked at."""
+    return [
+        row[0]
+        for row in sql.rows(
+            _FIGURES + "SELECT DISTINCT o.listing FROM offers_offer o JOIN f ON f.id = o.id WHERE o.told <> f.quantity",
+            _figure_params(channel, figures),
+        )
+    ]
 
 
 def know_refs(channel: int, figures: Sequence[StockFigure]) -> None:

@@ -122,6 +122,7 @@ class Offer(models.Model):
             ),
             models.Index(fields=["point", "id"], condition=Q(is_waiting=False, is_active=True), name="offer_told"),
             models.Index(fields=["point", "id"], condition=Q(is_active=False), name="offer_off"),
+            models.Index(fields=["ref", "point"], condition=~Q(ref=""), name="offer_ref"),
         ]
 
 

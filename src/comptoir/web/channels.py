@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from django.contrib import messages
 from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -30,7 +31,7 @@ from comptoir.engine import findings as findings_
 from comptoir.engine import flow as flows_
 from comptoir.engine import runs, schedule
 from comptoir.engine.models import Finding, Flow, Run, Trigger
-from comptoir.flows import budget, connecting, levels, reach
+from comptoir.flows import budget, completeness, connecting, levels, reach, subscribing
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput, ComptoirError
 from comptoir.offers import actions as offers_
@@ -128,10 +129,20 @@ def channel(request: PersonRequest, code: str) -> HttpResponse:
         "standing": standing,
         "points": _points(it),
         "window": reach.window(it, at=clock.now()) if it.kind != HUB else None,
+        "complete": _complete(it),
         "groups": findings_page.groups(request.user, it.pk),
         "runs": [{"run": r, "title": flow_words.title(r.flow.kind), "state": runs_page.state(r)} for r in recent],
     }
     return page(request, it, "channel", context)
+
+
+def _complete(it: Channel) -> dict[str, Any] | None:
+    """What the last comparison of ids said, as the flow keeps it."""
+    kept = Flow.objects.filter(channel=it, kind=completeness.KIND).values_list("cursor", flat=True).first()
+    if not kept:
+        return None
+    times = {name: datetime.fromisoformat(kept[name]) for name in ("since", "until")}
+    return {**kept, **times, "there_words": cells.number(kept["there"])}
 
 
 def _points(it: Channel) -> list[SellingPoint]:
@@ -186,6 +197,13 @@ def _budget(it: Channel) -> dict[str, Any] | None:
         "per_minute": cells.number(round(found.per_minute)),
         "share": round(found.share * 100),
         "is_over": found.share > 1,
+        "points": found.points
+        and {
+            "left": cells.number(round(found.points.left)),
+            "most": cells.number(round(found.points.most)),
+            "per_second": cells.number(round(found.points.per_second)),
+            "at": found.points.at,
+        },
         "costs": {
             flow: {
                 "n": math.ceil(cost.calls),
@@ -506,6 +524,11 @@ def archive(request: PersonRequest, code: str) -> HttpResponse:
     it = find(code)
     if it.kind == HUB:
         raise Http404
+    # Calls go out with no transaction open; a shop that cannot be told ends its deliveries by itself.
+    if request.POST.get("name", "").strip() == it.name and (left := subscribing.end(it)):
+        messages.warning(
+            request, gettext("The shop could not be told to announce nothing more: %(why)s") % {"why": left}
+        )
     with answers.attempt(request, gettext("Archived. Connect the shop again to go on with it.")):
         if request.POST.get("name", "").strip() != it.name:
             raise BadInput(gettext("the name does not match"), place=gettext("name"), cure=it.name)

@@ -197,6 +197,31 @@ WORDS: dict[str, Words] = {
         _("Bring the old secret key back, or type the credentials again."),
         "settings",
     ),
+    "no_public_address": Words(
+        _("Webhooks cannot come in: this hub has no public address"),
+        _("Polling goes on. Set COMPTOIR_PUBLIC_URL to an address that the shop can reach."),
+        "webhooks",
+    ),
+    "no_webhook_secret": Words(
+        _("Webhooks cannot be verified: the secret that the shop signs them with is not known"),
+        _("Polling goes on. Type the secret among the channel's credentials."),
+        "settings",
+    ),
+    "webhooks_dropped": Words(
+        _("The shop had stopped announcing %(topics)s"),
+        _("Nothing: it was asked again, and polling went on meanwhile."),
+        "webhooks",
+    ),
+    "webhook_refused": Words(
+        _("The shop refuses to announce “%(topic)s”: %(reason)s"),
+        _("Give the key this right at the shop, or see that it can reach the public address."),
+        "webhooks",
+    ),
+    "sales_missing": Words(
+        _("%(sales)s sales of the shop had never come in: %(named)s"),
+        _("They were fetched. Those that the shop would not give are to be looked at there."),
+        "channel",
+    ),
     "clock_ahead": Words(_("The clock of the shop is wrong"), _("Set the shop's clock and time zone."), "settings"),
     "advanced_stock_management": Words(
         _("The shop manages this stock in its own warehouses"),
@@ -459,6 +484,9 @@ KINDS = {
     "negative_figure": _("Figure below zero"),
     "promise_taken_back": _("Promised units gone"),
     "units_out_of_nowhere": _("Units that nobody had counted in"),
+    "sales_missing": _("Sales never came in"),
+    "webhooks_dropped": _("Webhooks dropped by the shop"),
+    "webhook_refused": _("Webhook refused"),
     "books_broken": _("The books do not add up"),
     "facts_failed": _("Work of a flow could not be read"),
     "listings_left_out": _("Listings left out"),
@@ -503,8 +531,9 @@ def place(code: str, channel_code: str | None) -> tuple[str, str]:
         return reverse("alerts"), gettext("Open alerts")
     if channel_code is None:
         return reverse("runs"), gettext("Open runs")
-    if page in ("settings", "flows", "mappings", "offers"):
+    if page in ("settings", "flows", "mappings", "offers", "webhooks"):
         words = {
+            "webhooks": gettext("Open webhooks"),
             "offers": gettext("Open offers"),
             "settings": gettext("Open settings"),
             "flows": gettext("Open flows"),

@@ -18,7 +18,8 @@ from comptoir.channels import channel as channels_
 from comptoir.channels.errors import ChannelError
 from comptoir.channels.http import HttpDoor
 from comptoir.channels.models import HUB, Channel
-from comptoir.flows import reach
+from comptoir.engine.models import Flow
+from comptoir.flows import reach, subscribing
 from comptoir.kit import clock, ids
 from comptoir.kit.errors import BadInput, ConfigError
 from comptoir.kit.settings import settings
@@ -41,10 +42,13 @@ def channel_webhooks(request: PersonRequest, code: str) -> HttpResponse:
     card = registry.find(it.kind)
     context: dict[str, Any] = {
         "can": card.webhooks is not None,
-        "address": f"{settings().public_url.rstrip('/')}/hooks/{it.webhook_token}" if settings().public_url else "",
+        "address": reach.address(it),
         "path": f"/hooks/{it.webhook_token}",
         "deliveries": Delivery.objects.filter(channel=it).defer("body").order_by("-id")[:SHOWN],
         "window": reach.window(it, at=clock.now()),
+        "asks": "subscriptions" in card.abilities,
+        "asked": Flow.objects.filter(channel=it, kind=subscribing.KIND).values_list("cursor", flat=True).first(),
+        "makes_secret": channels_.makes_secret(card),
     }
     if not allows(request.user, Right.CHANGE_CHANNELS):
         context |= {"address": "", "path": ""}  # whoever knows it can make the hub look again
