@@ -153,7 +153,7 @@ def plain(record: Any) -> Any:
 #: Answers that no replay compares.
 NOT_KEPT = frozenset({"image", "look_around"})
 ABILITIES = (
-    "products", "sales", "stock", "levels", "prices", "suppliers", "supplier_links", "tracking", "cancelling",
+    "products", "sales", "stock", "levels", "prices", "suppliers", "supplier_links", "tracking", "cancelling", "subscriptions",
 )  # fmt: skip
 
 
