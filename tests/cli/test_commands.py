@@ -110,6 +110,10 @@ def test_a_connected_channel_is_listed_and_looked_at_and_its_flows_run(hub: Hub,
 
 
 def test_a_preview_says_what_would_be_sent_and_live_sends_just_that(hub: Hub, command: Command, shop: str) -> None:
+    told = command("channels", "sales", shop, "--since", "2000-01-01", "--json")
+    assert (told.code, told.json["missing"], told.json["only_here"]) == (0, [], [])
+    assert told.json["there"] == len(hub.shop.sold())
+    refused(command("channels", "sales", shop, "--since", "soon"), "place: --since", "value: soon")
     assert command("channels", "live", shop, "--despite-errors", "--ship-here").out == f"{shop} is in production.\n"
     assert command("flows", "run", shop, "push_stock").code == 0
     assert command("flows", "preview", shop, "push_stock", "--json").json["plan"] == []

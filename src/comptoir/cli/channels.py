@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +160,40 @@ def _pause(code: str, paused: bool) -> int:
             channels.pause_writes(_channel(code), paused, actor=SYSTEM, at=clock.now())
     out(f"{code}: writes are {'paused' if paused else 'no longer paused'}.")
     return 0
+
+
+def sales(given: argparse.Namespace) -> int:
+    """`comptoir channels sales`: what the channel holds between two instants against what is here; nothing is fetched."""
+    since, until = _instant("--since", given.since), _instant("--until", given.until) if given.until else clock.now()
+    if since >= until:
+        raise BadInput("it ends before it begins", place="--until", value=str(until), cure="a time after --since")
+    with starting.ready():
+        from comptoir.channels.channel import opened
+        from comptoir.flows import completeness
+
+        with opened(_channel(given.code), writes=False) as channel:
+            if channel.client.sales is None:
+                raise BadInput("this channel tells no sales", place="channel", value=given.code, cure="name another")
+            found = completeness.compare(channel, since, until)
+    if given.json:
+        out(json.dumps(asdict(found), default=str))
+    else:
+        out(
+            f"between {since.isoformat()} and {until.isoformat()} the channel holds {found.there}; missing here: {len(found.missing)}"
+        )
+        for one in found.missing:
+            out(f"missing\t{one}")
+        for one in found.only_here:
+            out(f"only here\t{one}")
+    return 1 if found.missing else 0
+
+
+def _instant(place: str, text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput("not a time", place=place, value=text, cure="2026-03-01 or 2026-03-01T09:30") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def show_flows(given: argparse.Namespace) -> int:

@@ -152,6 +152,15 @@ def parser() -> argparse.ArgumentParser:
         one.set_defaults(run=f"channels:{name}")
         one.add_argument("code")
 
+    sales = channels.add_parser(
+        "sales", help="whether every sale of a stretch of time is here, by ids; 1 where one is not"
+    )
+    sales.set_defaults(run="channels:sales")
+    sales.add_argument("code")
+    sales.add_argument("--since", required=True, metavar="TIME", help="2026-03-01, or 2026-03-01T09:30+01:00; UTC")
+    sales.add_argument("--until", metavar="TIME", help="before then; now, where it is left out")
+    sales.add_argument("--json", action="store_true")
+
     flows = commands.add_parser("flows", help="arrows between channels and the hub").add_subparsers(
         dest="what", required=True
     )
