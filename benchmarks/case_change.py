@@ -34,7 +34,7 @@ def run(bench: Bench) -> list[Row]:
         ]
         figures = dict.fromkeys(rows, OPENING)
         with shops.workers(1):
-            _one_more(*_next(figures, rows[0]), "warm")
+            one_more(*_next(figures, rows[0]), "warm")
             shop.wait_for(rows[0][0], figures[rows[0]])
             shop.answers.clear()
             idle = _idle(shop, figures, rows, bench.size(30, 2))
@@ -65,7 +65,7 @@ def _next(figures: dict[tuple[int, int], int], which: tuple[int, int]) -> tuple[
     return which[1], figures[which]
 
 
-def _one_more(variant: int, figure: int, reference: str) -> float:
+def one_more(variant: int, figure: int, reference: str) -> float:
     """Book a unit as a person does, reactions and all; when it was committed."""
     from decimal import Decimal
 
@@ -97,7 +97,7 @@ def _idle(
     for number in range(count):
         time.sleep(IDLE)  # so that each change finds the hub idle
         which = rows[number % len(rows)]
-        committed = _one_more(*_next(figures, which), "idle")
+        committed = one_more(*_next(figures, which), "idle")
         waits.append(shop.wait_for(which[0], figures[which]) - committed)
     return waits
 
@@ -118,7 +118,7 @@ def _busy(
             due = start + (turn * WRITERS + number) / PER_SECOND
             time.sleep(max(0.0, due - time.perf_counter()))  # a steady pace, whatever the last one took
             which = mine[turn % len(mine)]
-            committed = _one_more(*_next(figures, which), "busy")
+            committed = one_more(*_next(figures, which), "busy")
             late.append(committed - due)
             booked.append((which[0], figures[which], committed))
         connection.close()
