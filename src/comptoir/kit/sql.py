@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from itertools import islice
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -26,6 +28,7 @@ Params = Sequence[Any] | dict[str, Any] | None
 
 __all__ = [
     "PASSING", "Jsonb", "Row", "advisory_lock", "execute", "is_passing", "load", "one", "raw", "rows", "stream", "value",
+    "write_rows",
 ]  # fmt: skip
 
 
@@ -135,8 +138,47 @@ def add(
         cursor.copy(copying) as copy,
     ):
         copy.set_types(list(types))
-        for row in content:
-            copy.write_row(row)
+        write_rows(copy, content)
+
+
+TOGETHER = 5_000  # rows that are put into words at once
+_PLAIN = frozenset({str, int, Decimal, bool, type(None)})  # what can be said without psycopg's adapters
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def write_rows(copy: psycopg.Copy[Any], content: Iterable[Sequence[Any]]) -> None:
+    """Write rows into a COPY of text, plain values column by column: psycopg's own way takes three times as long a row."""
+    rows = iter(content)
+    while together := list(islice(rows, TOGETHER)):
+        said = [_column(values) for values in zip(*together, strict=True)]
+        texts = [one for one in said if one is not None]
+        if len(texts) < len(said):  # something that only an adapter can say
+            for row in together:
+                copy.write_row(row)
+        else:
+            copy.write("\n".join(map("\t".join, zip(*texts, strict=True))) + "\n")
+
+
+def _column(values: tuple[Any, ...]) -> Sequence[str] | None:
+    """The values of a column as COPY reads them; None where one is not plain."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        whole = "\n".join(values)
+        is_tame = "\\" not in whole and "\t" not in whole and "\r" not in whole and whole.count("\n") == len(values) - 1
+        return values if is_tame else [value.translate(_ESCAPED) for value in values]
+    if not kinds <= _PLAIN:
+        return None
+    if kinds <= {int, Decimal}:
+        return list(map(str, values))
+    return [_cell(value) for value in values]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value.translate(_ESCAPED)
+    return ("t" if value else "f") if isinstance(value, bool) else str(value)
 
 
 def analyze(table: str, *, using: str = DEFAULT_DB_ALIAS) -> None:

@@ -848,8 +848,7 @@ def _ids(table: LiteralString, number: int) -> list[int]:
 def _copy(table: LiteralString, columns: str, rows: Iterable[Sequence[Any]]) -> None:
     statement = f"COPY {table} ({columns}) FROM STDIN"
     with psycopg.Cursor(sql.raw()) as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+        sql.write_rows(copy, rows)
 
 
 def _load(table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]) -> None:

@@ -519,8 +519,7 @@ def copy(table: str, columns: Sequence[str], content: Iterable[Sequence[Any]]) -
     if not rows:
         return
     with connection.wrap_database_errors, psycopg.Cursor(sql.raw()) as cursor, cursor.copy(statement) as out:
-        for row in rows:
-            out.write_row(row)
+        sql.write_rows(out, rows)
 
 
 def _tell(created: list[_Draft], *, at: datetime, actor: Actor) -> None:
