@@ -146,7 +146,7 @@ _PLAIN = frozenset({str, int, Decimal, bool, type(None)})  # what can be said wi
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def write_rows(copy: psycopg.Copy[Any], content: Iterable[Sequence[Any]]) -> None:
+def write_rows(copy: psycopg.Copy, content: Iterable[Sequence[Any]]) -> None:
     """Write rows into a COPY of text, plain values column by column: psycopg's own way takes three times as long a row."""
     rows = iter(content)
     while together := list(islice(rows, TOGETHER)):
