@@ -30,6 +30,8 @@ class Bench:
     config: ClassVar[Mapping[str, Any]]
     #: what the simulator's counters call a reading's rows
     resources: ClassVar[Mapping[str, str]]
+    #: whether no thing can be without one there; else `stock({"": 5})` makes one
+    sku_is_required: ClassVar[bool] = False
     simulator: Simulator
 
     def __init__(self, world: str = "demo", **options: Any) -> None:

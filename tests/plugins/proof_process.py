@@ -52,9 +52,14 @@ def _prepare() -> None:
     import django
 
     django.setup()
+    import kind_world
+
+    from comptoir import connectors
     from comptoir.config import bootstrap
     from comptoir.engine import worker
 
+    assert kind_world.Forward  # everything that a run needs is imported by now
+    assert all(connectors.find(kind) for kind in connectors.kinds())
     bootstrap.set_up()
     _small_pages()
     worker.PAUSED = 1  # seconds: a stopped child keeps its rows no longer than a test can wait
@@ -62,6 +67,8 @@ def _prepare() -> None:
 
 
 def _child(order: dict[str, Any]) -> None:
+    from kind_world import Forward
+
     from comptoir.channels import channel as channels
     from comptoir.channels.http import HttpDoor
     from comptoir.engine import runs
@@ -69,7 +76,8 @@ def _child(order: dict[str, Any]) -> None:
 
     try:
         sys.stdin.close()
-        channels.set_up_doors(partial(HttpDoor, allow_private=True))
+        way = {"simulator": Forward(order["street"])} if order["street"] else {}
+        channels.set_up_doors(partial(HttpDoor, allow_private=True, **way))
         if order["armed"]:
             _arm(*order["armed"], order["blow"])
         with clock.using(clock.ManualClock(datetime.fromisoformat(order["at"]))):
@@ -81,13 +89,12 @@ def _child(order: dict[str, Any]) -> None:
 
 
 def _small_pages() -> None:
-    from comptoir.connectors.prestashop import connector, products, sales, suppliers
+    from comptoir.connectors.prestashop import products, sales, suppliers
     from comptoir.connectors.prestashop.prices import PrestaShopPrices
     from comptoir.connectors.prestashop.stock import PrestaShopLevels
     from comptoir.flows import sales as flow
     from comptoir.staging import accept
 
-    assert connector.connector  # everything that a run needs is imported by now
     products.PAGE = SMALL
     sales.PrestaShopSales.__init__.__kwdefaults__["page"] = SMALL
     PrestaShopLevels.batch_size = SMALL

@@ -1,0 +1,94 @@
+"""A shop of any kind does what it is told and its answer is lost: whoever repeats asks first, and nothing is done twice."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from django.db import transaction
+from kind_world import SKUS, KindWorld
+
+from comptoir.commerce.orders import actions as orders
+from comptoir.engine.models import Effect, Run
+from comptoir.flows import house
+from comptoir.kit.actor import SYSTEM
+from comptoir.offers.models import Offer
+
+MOST_WRITES = 12
+
+
+def finish(world: KindWorld, kind: str, run: int) -> Run:
+    """The run, and those after it, until nothing is left to tell."""
+    for _ in range(4):
+        world.pass_time(hours=2)
+        world.drain(kind)
+    row = Run.objects.filter(pk=run).first() or Run.objects.filter(flow__kind=kind).latest("pk")
+    assert row.status == "done", row.error
+    return row
+
+
+@pytest.mark.survives("levels that arrive although no answer comes")
+def test_levels_whose_answer_was_lost_are_told_until_they_are_known_to_stand(live: KindWorld) -> None:
+    if not live.has("push_stock"):
+        pytest.skip("levels are not told there")
+    for number in itertools.count(1):
+        assert number < MOST_WRITES
+        live.book(number)
+        with live.answer_hidden(number) as hidden:
+            run = live.run("push_stock")
+        if not hidden:
+            break
+        live.book(-1)  # what is to be told has changed meanwhile
+        finish(live, "push_stock", run)
+        assert live.shop.shelf() == live.free(), number
+        assert not Offer.objects.filter(point__channel=live.channel, is_waiting=True).exists()
+    assert number > 1, "no write was ever hidden"
+
+
+@pytest.mark.survives("a parcel that arrives although no answer comes")
+def test_a_parcel_whose_answer_was_lost_is_asked_about_and_told_once(live: KindWorld) -> None:
+    if not live.has("push_tracking"):
+        pytest.skip("parcels are not told there")
+    needed = 0
+    for number in itertools.count():  # at 0 no answer is lost: what a parcel takes
+        assert number < MOST_WRITES
+        sale = live.shop.buy({SKUS[0]: 1})
+        live.learn()
+        live.send(sale, f"JD{number:04}")
+        before = live.shop.counters.effects.total()
+        with live.answer_hidden(number) as hidden:
+            run = live.run("push_tracking")
+        if number and not hidden:
+            break
+        finish(live, "push_tracking", run)
+        assert live.shop.parcels(sale) == [f"JD{number:04}"], number
+        assert live.shop.sold()[sale] == "shipped", number
+        assert set(Effect.objects.filter(kind="tracking").values_list("state", flat=True)) == {"done"}
+        done = live.shop.counters.effects.total() - before
+        needed = needed or done
+        assert done == needed, f"asked before it is repeated, so that nothing happens twice: {number}"
+    assert number > 1, "no write was ever hidden"
+    live.learn()
+    assert house.check_all() == {part: [] for part in house.BOOKS}
+
+
+@pytest.mark.survives("a cancellation that arrives although no answer comes")
+def test_a_cancellation_whose_answer_was_lost_is_asked_about_and_told_once(live: KindWorld) -> None:
+    if not live.has("push_cancellations"):
+        pytest.skip("cancellations are not told there")
+    for number in itertools.count(1):
+        assert number < MOST_WRITES
+        sale = live.shop.buy({SKUS[0]: 1})
+        live.learn()
+        with transaction.atomic():
+            orders.cancel(live.order(sale).pk, reason="proof", at=live.at, actor=SYSTEM)
+        with live.answer_hidden(number) as hidden:
+            run = live.run("push_cancellations")
+        if not hidden:
+            break
+        finish(live, "push_cancellations", run)
+        assert live.shop.sold()[sale] == "cancelled", number
+    assert number > 1, "no write was ever hidden"
+    live.learn()
+    live.drain("push_stock")
+    assert live.shop.shelf() == live.free()
