@@ -177,7 +177,7 @@ class Street:
     def open(self, kind: str, name: str = "", **options: Any) -> tuple[connector_bench.Bench, dict[str, Any]]:
         """A shop of this kind, empty unless its options say more: its bench, and what is typed in to connect to it."""
         bench = connector_bench.find(kind)(**{"world": "empty", **options})
-        hosts = {host: f"{name or kind}.test" if host == "shop.test" else host for host in _hosts(bench.config)}
+        hosts = {host: f"{name or kind}.test" if host.endswith(".test") else host for host in _hosts(bench.config)}
         assert hosts, f"nothing that is typed in for {kind} names a host"
         for host in hosts.values():
             assert host not in self._shops, f"two shops at {host}"
@@ -275,7 +275,7 @@ def open_kind(
     place: Street, kind: str, time: clock.ManualClock, goods: Mapping[str, int] | None = None, *, code: str = ""
 ) -> KindWorld:
     """A small shop of this kind, connected, with its products read; in test mode. Its stock is not counted yet."""
-    bench, config = place.open(kind)
+    bench, config = place.open(kind, code)
     bench.let_price()
     shop = bench.simulator
     shop.clock.set(time.now())

@@ -100,7 +100,7 @@ def test_sales_imported_by_whoever_is_killed_are_one_order_each(them: Children, 
         assert flow.cursor == Run.objects.filter(flow=flow).latest("pk").cursor_after, where
 
     deaths = until_unkilled(them, far, "pull_sales", [COMMITS], prepare=prepare, check=check)
-    deaths += until_unkilled(them, far, "pull_sales", [CALLS], prepare=prepare, check=check, step=3)
+    deaths += until_unkilled(them, far, "pull_sales", [CALLS], prepare=prepare, check=check, step=5)
     assert deaths["commit"] >= 4
     assert deaths["call"] >= 1
     assert set(far.shop.sold()) == set(StagedSale.objects.values_list("external_id", flat=True))
