@@ -30,7 +30,7 @@ class Bench:
     config: ClassVar[Mapping[str, Any]]
     #: what the simulator's counters call a reading's rows
     resources: ClassVar[Mapping[str, str]]
-    #: whether no thing can be without one there; else `stock({"": 5})` makes one
+    #: whether `stock({"": 5})` is refused with a ValueError, since nothing is without a SKU there; else it makes one
     sku_is_required: ClassVar[bool] = False
     simulator: Simulator
 

@@ -262,9 +262,7 @@ def connect(
     shop.clock.set(time.now())
     bootstrap.set_up()
     house.ensure_hub(at=time.now())
-    row = connecting.connect(
-        kind=kind, name=name or f"A {kind}", code=code, config=config, actor=SYSTEM, at=time.now()
-    )
+    row = connecting.connect(kind=kind, name=name or f"A {kind}", code=code, config=config, actor=SYSTEM, at=time.now())
     Channel.objects.filter(pk=row.pk).update(calls_per_minute=CALLS_PER_MINUTE)
     row.refresh_from_db()
     connecting.keep_surroundings(row, connecting.ask_around(row), actor=SYSTEM, at=time.now())

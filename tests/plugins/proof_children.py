@@ -57,7 +57,9 @@ class Children:
 
     def start(self, run: int, at: datetime, armed: Armed | None = None, blow: signal.Signals = signal.SIGKILL) -> int:
         """Let a child carry out this run, and be struck where `armed` says; its process id."""
-        return int(self._ask(do="start", run=run, at=at.isoformat(), armed=armed, blow=int(blow), street=self._street)["pid"])
+        return int(
+            self._ask(do="start", run=run, at=at.isoformat(), armed=armed, blow=int(blow), street=self._street)["pid"]
+        )
 
     def wait(self, pid: int) -> int | None:
         """How it ended, or None where it was stopped."""

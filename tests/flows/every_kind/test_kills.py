@@ -127,9 +127,8 @@ def test_sales_accepted_by_whoever_is_killed_are_one_order_each(them: Children, 
     assert deaths["commit"] >= 4
 
 
+@pytest.mark.needs("levels")
 def test_levels_pushed_by_whoever_is_killed_are_ours(them: Children, far: KindWorld) -> None:
-    if not far.has("push_stock"):
-        pytest.skip("levels are not told there")
     delta = itertools.cycle([3, -3])  # back to what was told before: who still believes it would tell nothing
 
     def check(where: str) -> None:
@@ -143,9 +142,8 @@ def test_levels_pushed_by_whoever_is_killed_are_ours(them: Children, far: KindWo
     assert deaths["call"] >= 2
 
 
+@pytest.mark.needs("tracking")
 def test_a_parcel_told_by_whoever_is_killed_is_told_once(them: Children, far: KindWorld) -> None:
-    if not far.has("push_tracking"):
-        pytest.skip("parcels are not told there")
     told: dict[str, str] = {}
     effects = [0]
     each: set[int] = set()

@@ -76,9 +76,7 @@ def test_of_those_who_sell_the_last_piece_in_one_instant_one_has_it(shops: tuple
         assert {order.status for order in orders} == {"processing"}
         reserved = [
             int(
-                sql.value(
-                    'SELECT coalesce(sum(quantity), 0) FROM inventory_reservation WHERE "order" = %s', [order.pk]
-                )
+                sql.value('SELECT coalesce(sum(quantity), 0) FROM inventory_reservation WHERE "order" = %s', [order.pk])
             )
             for order in orders
         ]

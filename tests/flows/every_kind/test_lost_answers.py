@@ -28,9 +28,8 @@ def finish(world: KindWorld, kind: str, run: int) -> Run:
 
 
 @pytest.mark.survives("levels that arrive although no answer comes")
+@pytest.mark.needs("levels")
 def test_levels_whose_answer_was_lost_are_told_until_they_are_known_to_stand(live: KindWorld) -> None:
-    if not live.has("push_stock"):
-        pytest.skip("levels are not told there")
     for number in itertools.count(1):
         assert number < MOST_WRITES
         live.book(number)
@@ -46,9 +45,8 @@ def test_levels_whose_answer_was_lost_are_told_until_they_are_known_to_stand(liv
 
 
 @pytest.mark.survives("a parcel that arrives although no answer comes")
+@pytest.mark.needs("tracking")
 def test_a_parcel_whose_answer_was_lost_is_asked_about_and_told_once(live: KindWorld) -> None:
-    if not live.has("push_tracking"):
-        pytest.skip("parcels are not told there")
     needed = 0
     for number in itertools.count():  # at 0 no answer is lost: what a parcel takes
         assert number < MOST_WRITES
@@ -73,9 +71,8 @@ def test_a_parcel_whose_answer_was_lost_is_asked_about_and_told_once(live: KindW
 
 
 @pytest.mark.survives("a cancellation that arrives although no answer comes")
+@pytest.mark.needs("cancelling")
 def test_a_cancellation_whose_answer_was_lost_is_asked_about_and_told_once(live: KindWorld) -> None:
-    if not live.has("push_cancellations"):
-        pytest.skip("cancellations are not told there")
     for number in itertools.count(1):
         assert number < MOST_WRITES
         sale = live.shop.buy({SKUS[0]: 1})

@@ -49,9 +49,8 @@ def test_a_sale_that_no_webhook_told_of_comes_with_the_next_look(live: KindWorld
 
 
 @pytest.mark.survives("webhooks out of order")
+@pytest.mark.needs("webhooks")
 def test_hints_in_any_order_leave_what_the_shop_says_now(live: KindWorld) -> None:
-    if not live.has("drain_inbox"):
-        pytest.skip("it has no webhooks")
     sale, other = live.shop.buy({SKUS[0]: 1}, paid=False), live.shop.buy({SKUS[1]: 1})
     live.shop.pay(sale)
     live.shop.cancel(other)
