@@ -6,10 +6,7 @@ from __future__ import annotations
 import json as standard
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from psycopg.types.json import Jsonb
 
 from comptoir.engine import queue
 from comptoir.engine.errors import Fenced
@@ -19,12 +16,7 @@ from comptoir.kit import clock, sql
 if TYPE_CHECKING:
     from comptoir.engine.runs import RunContext
 
-_dumps = partial(standard.dumps, default=str, ensure_ascii=False)
-
-
-def json(content: Mapping[str, Any]) -> Jsonb:
-    """A JSON parameter; decimals and times become text."""
-    return Jsonb(dict(content), dumps=_dumps)
+json = sql.as_json
 
 
 def parsed(text: str) -> dict[str, Any]:

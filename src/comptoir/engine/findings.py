@@ -9,10 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
-
-from psycopg.types.json import Jsonb
 
 from comptoir.engine.models import Severity
 from comptoir.events.record import record
@@ -22,8 +19,6 @@ from comptoir.kit.actor import Actor
 SUBJECT_LENGTH = 160
 BELL_STOPS_AT = 1000
 GROUP_STOPS_AT = 1000
-
-_dumps = partial(json.dumps, default=str, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +80,7 @@ def report(reports: Iterable[Report], *, at: datetime, run: int | None = None) -
             [key[1] for key, _ in ordered],
             [key[2] for key, _ in ordered],
             [str(one.severity) for _, one in ordered],
-            [Jsonb(dict(one.facts), dumps=_dumps) for _, one in ordered],
+            [sql.as_json(one.facts) for _, one in ordered],
         ],
     )
 

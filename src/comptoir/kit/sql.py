@@ -8,7 +8,9 @@ comes as its text (Django's connection is set up so): decode it where it is used
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
@@ -27,14 +29,27 @@ Row = tuple[Any, ...]
 Params = Sequence[Any] | dict[str, Any] | None
 
 __all__ = [
-    "PASSING", "Jsonb", "Row", "advisory_lock", "execute", "is_passing", "load", "one", "raw", "rows", "stream", "value",
-    "write_rows",
+    "PASSING", "Jsonb", "Row", "advisory_lock", "as_json", "execute", "is_passing", "load", "one", "raw", "rows", "stream",
+    "value", "write_rows",
 ]  # fmt: skip
 
 
 def is_passing(error: Exception) -> bool:
     """Whether the same transaction, begun again, may well go through."""
     return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in PASSING
+
+
+_ZERO = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def as_json(content: Mapping[str, Any]) -> Jsonb:
+    """A JSON parameter. Decimals and times become text; a zero in a text, such as an answer that is no text at all, becomes
+    the sign for what cannot be shown: PostgreSQL has no room for it."""
+    return Jsonb(dict(content), dumps=_dumped)
+
+
+def _dumped(content: Any) -> str:
+    return _ZERO.sub("\\1\N{REPLACEMENT CHARACTER}", json.dumps(content, default=str, ensure_ascii=False))
 
 
 def raw(using: str = DEFAULT_DB_ALIAS) -> psycopg.Connection[Row]:
