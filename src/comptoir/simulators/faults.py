@@ -128,7 +128,11 @@ def instead(fault: Fault) -> Answer:
     return _status(fault)
 
 
-def spoil(fault: Fault, answer: Answer, *, parse_breaker: bytes = b"<<&") -> Answer:
+#: What no parser takes, wherever it comes to stand: within a text of JSON or XML it is the zero that is not allowed.
+PARSE_BREAKER = b"<<&\0"
+
+
+def spoil(fault: Fault, answer: Answer) -> Answer:
     """What becomes of a good answer, for a fault after the effect."""
     match fault.kind:
         case FaultKind.TIME_OUT_AFTER:
@@ -149,7 +153,7 @@ def spoil(fault: Fault, answer: Answer, *, parse_breaker: bytes = b"<<&") -> Ans
             return Answer(answer.status, answer.headers, junk + answer.body)
         case FaultKind.MALFORMED:
             middle = len(answer.body) // 2
-            return Answer(answer.status, answer.headers, answer.body[:middle] + parse_breaker + answer.body[middle:])
+            return Answer(answer.status, answer.headers, answer.body[:middle] + PARSE_BREAKER + answer.body[middle:])
         case FaultKind.HUGE:
             headers = {**answer.headers, "Content-Length": str(max(fault.size, len(answer.body)))}
             return Answer(answer.status, headers, chunks=_padded(answer.body, fault.size))
