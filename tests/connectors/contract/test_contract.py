@@ -27,14 +27,6 @@ def start_reading(client: cards.OpenedClient, what: str, cursor: dict[str, Any])
     return getattr(client, what).everything(cursor)  # type: ignore[no-any-return]
 
 
-def a_client(bench: Any, what: str) -> cards.OpenedClient:
-    card = connectors.find(bench.kind)
-    assert card is not None
-    if what not in card.abilities:
-        pytest.skip(f"{bench.kind} has no {what}")
-    return bench.open()
-
-
 def read_all(pages: Iterator[Page[Any]]) -> list[Page[Any]]:
     found: list[Page[Any]] = []
     for page in pages:
@@ -67,10 +59,11 @@ def test_a_card_fills_exactly_the_abilities_that_it_names(bench: Any) -> None:
         assert card.webhooks is not None
 
 
+@pytest.mark.survives("pages that shift while they are read")
 @pytest.mark.parametrize("what", READINGS)
 def test_paging_ends_and_what_is_seen_is_what_was_on_the_wire(bench: Any, what: str) -> None:
     fill(bench, what)
-    client = a_client(bench, what)
+    client = bench.open()
     bench.forget_served()
     pages = read_all(start_reading(client, what, {}))
     seen = [one for page in pages for one in page.seen]
@@ -80,14 +73,15 @@ def test_paging_ends_and_what_is_seen_is_what_was_on_the_wire(bench: Any, what: 
     assert set(items_of(pages)) <= set(seen)
 
 
+@pytest.mark.survives("a process killed at any moment")
 @pytest.mark.parametrize("what", READINGS)
 def test_a_reading_resumes_from_the_cursor_of_every_page(bench: Any, what: str) -> None:
     fill(bench, what)
-    whole = read_all(start_reading(a_client(bench, what), what, {}))
+    whole = read_all(start_reading(bench.open(), what, {}))
     kept: list[Page[Any]] = []
     cursor: dict[str, Any] = {}
     for _ in range(MOST_PAGES):  # killed after each page: a new client starts from the cursor kept with it
-        page = next(start_reading(a_client(bench, what), what, cursor), None)
+        page = next(start_reading(bench.open(), what, cursor), None)
         if page is None or page.cursor == cursor:
             break
         kept.append(page)
@@ -100,15 +94,17 @@ def test_a_reading_resumes_from_the_cursor_of_every_page(bench: Any, what: str) 
 @pytest.mark.parametrize("what", READINGS)
 def test_a_crash_before_a_page_is_kept_reads_it_again(bench: Any, what: str) -> None:
     fill(bench, what)
-    first = next(start_reading(a_client(bench, what), what, {}))
-    again = next(start_reading(a_client(bench, what), what, {}))
+    first = next(start_reading(bench.open(), what, {}))
+    again = next(start_reading(bench.open(), what, {}))
     assert items_of([first]) == items_of([again])
     assert first.cursor == again.cursor
 
 
+@pytest.mark.needs("sales")
+@pytest.mark.survives("pages that shift while they are read")
 def test_sales_placed_and_changed_while_we_read_are_not_missed(bench: Any) -> None:
     expected = set(bench.sell(120))
-    client = a_client(bench, "sales")
+    client = bench.open()
     found: set[str] = set()
     cursor: dict[str, Any] = {}
     for page in client.sales.changed_since({}, start=None):
@@ -120,8 +116,9 @@ def test_sales_placed_and_changed_while_we_read_are_not_missed(bench: Any) -> No
     assert expected <= found
 
 
+@pytest.mark.needs("sales")
 def test_a_reading_after_the_end_gives_nothing_new_twice_as_different(bench: Any) -> None:
-    client = a_client(bench, "sales")
+    client = bench.open()
     before = read_all(client.sales.changed_since({}, start=None))
     after = read_all(client.sales.changed_since(before[-1].cursor, start=None))
     known = items_of(before)
@@ -130,9 +127,10 @@ def test_a_reading_after_the_end_gives_nothing_new_twice_as_different(bench: Any
     assert new in items_of(read_all(client.sales.changed_since((after or before)[-1].cursor, start=None)))
 
 
+@pytest.mark.survives("throttling")
 @pytest.mark.parametrize("what", READINGS)
 def test_a_throttle_waits_as_long_as_they_ask_and_the_reading_goes_on_afterwards(bench: Any, what: str) -> None:
-    client = a_client(bench, what)
+    client = bench.open()
     bench.throttle(7)
     with pytest.raises(TryLater) as caught:
         read_all(start_reading(client, what, {}))
@@ -140,9 +138,10 @@ def test_a_throttle_waits_as_long_as_they_ask_and_the_reading_goes_on_afterwards
     assert read_all(start_reading(client, what, {}))
 
 
+@pytest.mark.survives("a revoked key")
 @pytest.mark.parametrize("what", READINGS)
 def test_a_revoked_key_is_not_let_in(bench: Any, what: str) -> None:
-    client = a_client(bench, what)
+    client = bench.open()
     bench.revoke()
     with pytest.raises(NotLetIn):
         read_all(start_reading(client, what, {}))
@@ -150,20 +149,22 @@ def test_a_revoked_key_is_not_let_in(bench: Any, what: str) -> None:
         client.probe.look_around()
 
 
+@pytest.mark.survives("HTML instead of an answer")
 @pytest.mark.parametrize("what", READINGS)
 def test_an_html_page_with_status_200_is_not_understood_and_kept(bench: Any, what: str) -> None:
-    client = a_client(bench, what)
+    client = bench.open()
     bench.answer_with_html()
     with pytest.raises(NotUnderstood) as caught:
         read_all(start_reading(client, what, {}))
     assert "html" in str(caught.value.facts["answer"]).lower()
 
 
+@pytest.mark.survives("fields that nobody knows")
 @pytest.mark.parametrize("what", READINGS)
 def test_unknown_fields_pass(bench: Any, what: str) -> None:
-    plain = items_of(read_all(start_reading(a_client(bench, what), what, {})))
+    plain = items_of(read_all(start_reading(bench.open(), what, {})))
     bench.add_unknown_fields()
-    assert items_of(read_all(start_reading(a_client(bench, what), what, {}))) == plain
+    assert items_of(read_all(start_reading(bench.open(), what, {}))) == plain
 
 
 def writes_of(bench: Any, client: cards.OpenedClient) -> dict[str, Callable[[], Any]]:
@@ -188,8 +189,10 @@ def writes_of(bench: Any, client: cards.OpenedClient) -> dict[str, Callable[[], 
     return found
 
 
+@pytest.mark.needs("prices")
+@pytest.mark.survives("a price read and written back a little different")
 def test_prices_read_are_told_back_without_a_write(bench: Any) -> None:
-    client = a_client(bench, "prices")
+    client = bench.open()
     bench.let_price()
     pairs = bench.priced(client)
     figures = client.prices.figures(pairs)
@@ -209,6 +212,7 @@ def test_prices_read_are_told_back_without_a_write(bench: Any) -> None:
     assert client.prices.figures([("no such listing", pairs[0][1])]) == []
 
 
+@pytest.mark.survives("a click while the channel is in test mode")
 def test_test_mode_reads_everything_and_writes_nothing(bench: Any) -> None:
     bench.production = False
     client = bench.open()
@@ -231,6 +235,8 @@ def test_in_production_every_writing_ability_reaches_the_shop(bench: Any) -> Non
         assert bench.writes_received() > before
 
 
+@pytest.mark.needs("sales")
+@pytest.mark.survives("a key in a log")
 def test_no_call_shows_the_secrets(bench: Any) -> None:
     door = bench.door()
     client = bench.open(door)
@@ -242,8 +248,10 @@ def test_no_call_shows_the_secrets(bench: Any) -> None:
     assert not [secret for secret in bench.secrets if secret in shown]
 
 
+@pytest.mark.needs("sales")
+@pytest.mark.survives("a sale that no list of changes has")
 def test_what_was_placed_between_two_instants_is_listed_by_ids_whatever_became_of_it(bench: Any) -> None:
-    client = a_client(bench, "sales")
+    client = bench.open()
     clock = bench.simulator.clock
     start = (clock.now() + timedelta(hours=1)).replace(microsecond=0)
     clock.set(start - timedelta(seconds=1))
@@ -258,8 +266,9 @@ def test_what_was_placed_between_two_instants_is_listed_by_ids_whatever_became_o
     assert sorted(listed) == sorted([paid, cancelled, *others])
 
 
+@pytest.mark.needs("subscriptions")
 def test_a_subscription_is_listed_where_it_was_asked_for_and_ends_once(bench: Any) -> None:
-    client = a_client(bench, "subscriptions")
+    client = bench.open()
     target, address = client.subscriptions, "https://hub.test/hooks/token"
     assert target.listed(address) == []
     for topic in target.topics:

@@ -123,7 +123,7 @@ def test_the_night_of_daylight_saving_hides_no_sale(stocked: KindWorld, month: i
 @pytest.mark.survives("products without a SKU")
 def test_a_thing_without_a_sku_gets_one_of_ours_and_is_named(stocked: KindWorld) -> None:
     if stocked.bench.sku_is_required:
-        with pytest.raises(ValueError, match="(?i)sku"):
+        with pytest.raises(ValueError, match=r"(?i)sku"):
             stocked.shop.stock({"": 5})
         return
     before = set(Link.objects.filter(kind="listing").values_list("external_id", flat=True))
