@@ -1,4 +1,5 @@
-"""Writes docs/reference/*.md from the code: settings, errors, events, flows, findings, abilities, roles, commands.
+"""Writes docs/reference/*.md from the code: settings, errors, events, flows, findings, abilities, roles, commands,
+and from the suite: what each connector survives.
 
 A test holds the committed pages to what this gives; `make reference` writes them again. docs/reference/order-status.md
 comes from the table of orders itself (`python -m comptoir.commerce.orders.external`).
@@ -10,10 +11,13 @@ import argparse
 import ast
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
+import subprocess
 import sys
+import tempfile
 import tokenize
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +33,7 @@ PAGES = ROOT / "docs" / "reference"
 # Where a call states the code of a finding: name of what is called -> position of the code.
 CODE_AT = {"found": 0, "Odd": 0, "Finding": 0, "Problem": 0, "_problem": 0, "odd": 0, "Report": 1, "Reaction": 2}
 CODE_NAMES = ("code", "finding")
+SUITES = ("tests/connectors", "tests/flows/every_kind")  # where tests stand for problems of the field, kind by kind
 EVENT = re.compile(r"[a-z]+\.[a-z_]+\.[a-z_]+")
 
 
@@ -480,6 +485,54 @@ def cli_page() -> str:
     )
 
 
+def collected() -> list[dict[str, Any]]:
+    """What the suite says of itself: (problem, kind, applies, test) of every test that stands for a problem of the field."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "conformance.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--collect-only", "-q", f"--conformance={found}", *SUITES],
+            cwd=ROOT,
+            env={**os.environ, "COMPTOIR_DATABASE_URL": "postgresql://nobody@localhost/nothing"},  # none is asked
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"the suite cannot be collected:\n{done.stdout}{done.stderr}")
+        return list(json.loads(found.read_text(encoding="utf-8")))
+
+
+def conformance_page() -> str:
+    kinds = [card.kind for card in cards()]
+    titles = [card.title for card in cards()]
+    shown: dict[str, dict[str, set[bool]]] = defaultdict(lambda: defaultdict(set))
+    tests: dict[str, set[str]] = defaultdict(set)
+    for one in collected():
+        shown[one["problem"]][one["kind"]].add(one["applies"])
+        tests[one["problem"]].add(one["test"])
+    cells = {frozenset(): "not shown", frozenset({False}): "does not apply"}
+    rows = [
+        (problem, *(cells.get(frozenset(shown[problem][kind]), "yes") for kind in kinds))
+        for problem in sorted(shown, key=str.casefold)
+    ]
+    where = [(problem, "<br>".join(_test(one) for one in sorted(tests[problem]))) for problem, *_ in rows]
+    return page(
+        "What each connector survives",
+        "The problems of the field, and the kinds of channel whose connector is shown to survive each, by tests that are run "
+        "with every change against the kind's simulator. *Does not apply*: the card lacks the ability. *Not shown*: no test "
+        "says so.",
+        table(("problem", *titles), rows),
+        "## Where it is shown",
+        table(("problem", "tests"), where),
+    )
+
+
+def _test(node: str) -> str:
+    """A test in words, with its file."""
+    path, _, name = node.partition("::")
+    return f"[{name.removeprefix('test_').replace('_', ' ')}](../../{path})"
+
+
 WRITERS: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
@@ -489,6 +542,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     "abilities.md": abilities_page,
     "roles.md": roles_page,
     "cli.md": cli_page,
+    "conformance.md": conformance_page,
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from comptoir import connectors
 from comptoir.kit.settings import Settings
 
-PAGES = ("settings", "errors", "events", "flows", "findings", "abilities", "roles", "cli")
+PAGES = ("settings", "errors", "events", "flows", "findings", "abilities", "roles", "cli", "conformance")
 
 
 def test_every_page_has_its_writer(reference: ModuleType) -> None:

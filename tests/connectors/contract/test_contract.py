@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -187,6 +188,26 @@ def writes_of(bench: Any, client: cards.OpenedClient) -> dict[str, Callable[[], 
         bench.let_price()
         found["prices"] = lambda: client.prices.set_prices([bench.a_price(client)])
     return found
+
+
+@pytest.mark.needs("stock", "levels")
+@pytest.mark.survives("a batch of which one item is refused")
+def test_a_level_that_is_refused_is_named_and_leaves_the_others_done(bench: Any) -> None:
+    client = bench.open()
+    figures = next(iter(client.stock.figures({}))).items[:3]
+    first, second, third = (
+        msgspec.structs.replace(bench.a_level(figure), offer=number) for number, figure in enumerate(figures, 1)
+    )
+    gone = msgspec.structs.replace(second, listing=nobody(second.listing), ref=nobody(second.ref))
+    answers = client.levels.set_levels([first, gone, third])
+    assert {one.item: one.fate for one in answers} == {1: Fate.DONE, 2: Fate.REFUSED, 3: Fate.DONE}
+    there = {one.ref: one.quantity for one in client.stock.fetch([figure.ref for figure in figures]).items}
+    assert there == {first.ref: first.level, second.ref: figures[1].quantity, third.ref: third.level}
+
+
+def nobody(name: str) -> str:
+    """A name of this form that nothing has."""
+    return re.sub(r"\d+(?=\D*$)", "99999999", name)
 
 
 @pytest.mark.needs("prices")
