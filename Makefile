@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help demo test check bench pin reference messages pictures clean
+.PHONY: help demo test check bench pin reference messages pictures new-connector clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -16,6 +16,7 @@ help:
 	echo "make reference   write docs/reference again from the code"
 	echo "make messages    collect the texts of the pages into src/comptoir/locale; ARGS=fr does one language"
 	echo "make pictures    take the pictures of the docs again, in a browser"
+	echo "make new-connector NAME=acme   a connector to start from: source, simulator and tests that pass"
 	echo "make clean       remove the environment and caches"
 
 demo:
@@ -45,6 +46,11 @@ messages:
 pictures:
 	scripts/environment dev
 	COMPTOIR_TEST_BROWSER=required COMPTOIR_TEST_DOCS_PICTURES=docs/images $(BIN)/pytest tests/browser/test_pictures.py -q $(ARGS)
+
+new-connector:
+	scripts/environment dev
+	$(BIN)/python scripts/new_connector.py $(NAME)
+	$(BIN)/python scripts/reference.py
 
 # Names, versions and hashes only: a resolver's own lock file can hold addresses of mirrors.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
