@@ -128,8 +128,8 @@ def instead(fault: Fault) -> Answer:
     return _status(fault)
 
 
-#: What no parser takes, wherever it comes to stand: within a text of JSON or XML it is the zero that is not allowed.
-PARSE_BREAKER = b"<<&\0"
+#: Breaks XML by its signs and JSON by its control character, wherever it lands.
+PARSE_BREAKER = b"<<&\x00"
 
 
 def spoil(fault: Fault, answer: Answer) -> Answer:
