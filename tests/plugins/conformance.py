@@ -1,7 +1,8 @@
 """Which known problem of the field a test stands for, and for which kinds of channel it stands.
 
-A test marked `needs("levels")` is run for the kinds whose card has that ability, and is not there for the others. With
-`--conformance FILE` a collection writes down what it found: docs/reference/conformance.md is made of it.
+A test marked `needs("levels")` is run for the kinds whose card has that ability, and is not there for the others; one
+marked `unless("sku_is_required")` not for those whose bench says so. With `--conformance FILE` a collection writes down
+what it found: docs/reference/conformance.md is made of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import connector_bench
 import pytest
 
 from comptoir import connectors
@@ -30,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     found: list[dict[str, Any]] = []
     for item in items:
         kinds = kinds_of(item)
-        able = [kind for kind in kinds if needs_of(item) <= abilities(kind)]
+        able = [kind for kind in kinds if needs_of(item) <= abilities(kind) and not is_excepted(item, kind)]
         (leaves if kinds and not able else stays).append(item)
         found += [
             {"problem": mark.args[0], "kind": kind, "applies": kind in able, "test": item.nodeid.partition("[")[0]}
@@ -62,6 +64,12 @@ def needs_of(item: pytest.Item) -> set[str]:
     if ABILITY in given and "bench" in given:
         needed.add(str(given[ABILITY]))
     return needed
+
+
+def is_excepted(item: pytest.Item, kind: str) -> bool:
+    """Whether the kind's bench says that what the test is about does not exist there."""
+    names = [str(name) for mark in item.iter_markers("unless") for name in mark.args]
+    return any(getattr(connector_bench.find(kind), name) for name in names)
 
 
 def parameters(item: pytest.Item) -> dict[str, Any]:

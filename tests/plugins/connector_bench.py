@@ -30,7 +30,7 @@ class Bench:
     config: ClassVar[Mapping[str, Any]]
     #: what the simulator's counters call a reading's rows
     resources: ClassVar[Mapping[str, str]]
-    #: whether `stock({"": 5})` is refused with a ValueError, since nothing is without a SKU there; else it makes one
+    #: whether nothing can be without a SKU there; else `stock({"": 5})` makes such a thing
     sku_is_required: ClassVar[bool] = False
     simulator: Simulator
 

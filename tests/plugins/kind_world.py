@@ -24,20 +24,25 @@ from comptoir.channels import channel as channels
 from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
 from comptoir.channels.models import Channel
+from comptoir.channels.records import Named
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.records import Fact
+from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders.models import Order
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.config import bootstrap
 from comptoir.engine import inline, queue, runs
-from comptoir.engine.models import Flow, Run, Trigger
+from comptoir.engine.models import Finding, Flow, Run, Trigger
 from comptoir.flows import connecting, house
 from comptoir.kit import clock, ids, sql
 from comptoir.kit.actor import SYSTEM
+from comptoir.offers import actions as offers
+from comptoir.offers.models import Mapping as OfferMapping
 from comptoir.offers.models import Offer
 from comptoir.simulators import server
 from comptoir.simulators.exchange import Environ, NoAnswer, StartResponse
 from comptoir.simulators.simulator import Simulator
+from comptoir.staging import actions as staging
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # the demo shops' orders are of the last two weeks
 CALLS_PER_MINUTE = 60_000  # a simulator bears it
@@ -142,6 +147,29 @@ class KindWorld(World[Simulator]):
             shipments.ship(
                 order.pk, key=f"proof:{sale}", carrier=order.carrier, tracking=tracking, at=self.at, actor=SYSTEM
             )
+
+    def refused(self, sale: str) -> bool:
+        """Whether somebody is to settle by hand what the shop says, or does not let us say, of a sale."""
+        order = self.order(sale)
+        subjects = [f"sale:{sale}", f"order:{order.pk}"]
+        return Finding.objects.filter(severity="error", subject__in=subjects, closed_at__isnull=True).exists()
+
+    def call_off(self, *sales: str) -> None:
+        """The shop takes sales back, and we learn it. One that only refunds what is paid leaves the order to a person."""
+        for sale in sales:
+            self.shop.cancel(sale)
+        for _ in range(2):
+            self.learn()
+            self.run("update_orders")
+        for sale in sales:
+            if self.shop.sold()[sale] == "refunded":
+                assert self.refused(sale), f"nobody is told that {sale} was refunded"
+                self.cancel(sale)
+
+    def cancel(self, sale: str) -> None:
+        """A person cancels the order of a sale here."""
+        with transaction.atomic(), queue.without_wakeups():
+            orders.cancel(self.order(sale).pk, reason="proof", at=self.at, actor=SYSTEM)
 
     def writes(self) -> int:
         """Writes that have reached the shop so far."""
@@ -280,7 +308,20 @@ def open_kind(
     shop.stock(goods if goods is not None else dict.fromkeys(SKUS, STOCK))
     world = KindWorld(shop, connect(kind, shop, time, config, code=code or kind), time, bench)
     world.run("pull_products")
+    _map_carriers(world)
     return world
+
+
+def _map_carriers(world: KindWorld) -> None:
+    """Where the shop has no list of its carriers, a person maps the first that a sale names. That sale comes to nothing."""
+    if OfferMapping.objects.filter(channel=world.channel, kind="carrier").exists():
+        return
+    first = world.shop.buy({next(iter(world.shop.shelf())): 1})
+    with channels.opened(world.channel) as opened:
+        [sale] = opened.client.sales.fetch([first]).items
+    world.shop.cancel(first)
+    offers.see(world.channel.pk, "carrier", [Named(external_id=sale.carrier, name=sale.carrier_name)], at=world.at)
+    staging.map_carrier(world.channel, sale.carrier, sale.carrier_name, actor=SYSTEM, at=world.at)
 
 
 def take_live(world: KindWorld) -> KindWorld:

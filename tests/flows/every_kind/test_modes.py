@@ -5,13 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
 from kind_world import SKUS, KindWorld
 
 from comptoir.channels import channel as channels
+from comptoir.channels.connector import Figure
 from comptoir.channels.errors import WritesRefused
 from comptoir.channels.records import LevelToTell
-from comptoir.commerce.orders import actions as orders
 from comptoir.commerce.orders import takeover
 from comptoir.engine import flow
 from comptoir.engine.flow import Direction
@@ -36,15 +35,14 @@ def give_all_something_to_do(world: KindWorld) -> tuple[str, str]:
     world.shop.stock({"JUG": 4})
     world.book(3)
     world.send(shipped, "JD7")
-    with transaction.atomic():
-        orders.cancel(world.order(cancelled).pk, reason="proof", at=world.at, actor=SYSTEM)
+    world.cancel(cancelled)
     world.pass_time(hours=2)
     return shipped, cancelled
 
 
 @pytest.mark.survives("a click while the channel is in test mode")
 def test_in_test_mode_every_flow_reads_and_not_one_write_arrives(stocked: KindWorld) -> None:
-    give_all_something_to_do(stocked)
+    _, cancelled = give_all_something_to_do(stocked)
     kinds = sorted(stocked.flows())
     for kind in kinds:
         requests = stocked.shop.counters.as_dict()["requests"]
@@ -64,7 +62,8 @@ def test_in_test_mode_every_flow_reads_and_not_one_write_arrives(stocked: KindWo
     for kind in set(TELLING) & set(kinds):
         before = stocked.writes()
         row = Run.objects.get(pk=stocked.run(kind))
-        assert (row.status, row.outcome, row.is_preview, row.error) == ("done", "good", False, None), kind
+        assert (row.status, row.is_preview, row.error) == ("done", False, None), kind
+        assert row.outcome == "good" or stocked.refused(cancelled), kind  # some want what is paid refunded
         assert stocked.writes() > before, kind
         assert row.calls["write"] > 0, kind
 
@@ -120,7 +119,10 @@ def test_what_arrives_is_what_the_preview_said(live: KindWorld) -> None:
         levels = {skus[row[4]["listing"]]: Decimal(row[3]) for row in told["push_stock"]}
         after = live.shop.shelf()
         assert {sku for sku in after if after[sku] != there[sku]} <= set(levels)
-        assert {sku: after[sku] for sku in levels} == {sku: live.free().get(sku, 0) for sku in levels}
+        # A shop that subtracts its own open sales does so until it is told that one of them is cancelled.
+        known = set(levels) if live.bench.card.figure is Figure.SELLABLE else set(levels) - {SKUS[1]}
+        assert {sku: after[sku] for sku in known} == {sku: live.free().get(sku, 0) for sku in known}
+        assert live.bench.card.figure is not Figure.SELLABLE or {sku: after[sku] for sku in levels} == levels
         assert all(after[sku] != there[sku] for sku in SKUS)
     if "push_tracking" in told:
         assert [row[3] for row in told["push_tracking"]] == ["JD7"]
@@ -130,8 +132,9 @@ def test_what_arrives_is_what_the_preview_said(live: KindWorld) -> None:
     if "push_cancellations" in told:
         assert [row[3] for row in told["push_cancellations"]] == ["cancelled"]
         live.run("push_cancellations")
-        assert live.shop.sold()[cancelled] == "cancelled"
+        assert live.shop.sold()[cancelled] == "cancelled" or live.refused(cancelled)
     live.drain("push_stock")  # a shop that takes units back itself is told once more
-    assert live.shop.shelf() | live.free() == live.shop.shelf()
+    if live.shop.sold()[cancelled] == "cancelled":
+        assert live.shop.shelf() | live.free() == live.shop.shelf()
     for kind in told:
         assert not PlanRow.objects.filter(run_id=live.preview(kind)).exists(), kind

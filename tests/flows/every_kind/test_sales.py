@@ -87,14 +87,11 @@ def test_a_sale_cancelled_there_is_cancelled_here_and_its_units_are_on_sale_agai
     live.learn()
     live.drain("push_stock")
     assert live.shop.shelf()[SKUS[0]] == live.free()[SKUS[0]] == STOCK - 2
-    live.shop.cancel(sale)
-    for _ in range(2):
-        live.learn()
-        live.run("update_orders")
+    live.call_off(sale)
     live.drain("push_stock")
     assert live.order(sale).status == "cancelled"
     assert live.shop.shelf()[SKUS[0]] == live.free()[SKUS[0]] == STOCK
-    assert live.shop.sold()[sale] == "cancelled"
+    assert live.shop.sold()[sale] in ("cancelled", "refunded")
     assert books_are_right()
 
 
