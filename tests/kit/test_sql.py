@@ -1,4 +1,4 @@
-"""Rows into a COPY: what goes in comes out, whatever it holds."""
+"""Rows and JSON on their way to PostgreSQL: what goes in comes out, whatever it holds."""
 
 from __future__ import annotations
 
@@ -59,3 +59,17 @@ def test_a_nul_is_refused_as_data() -> None:
 def test_more_rows_than_are_put_into_words_at_once_all_arrive() -> None:
     rows = [(f"row {number}", Decimal(number), number % 2 == 0, None) for number in range(sql.TOGETHER * 2 + 1)]
     assert there_and_back(rows) == rows
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
+        ("\\u0000", "\\u0000"),
+        ("\\\0", "\\\N{REPLACEMENT CHARACTER}"),
+        ("é", "é"),
+    ],
+)
+def test_a_zero_becomes_a_sign_and_what_only_looks_like_one_stays(text: str, kept: str) -> None:
+    assert sql.value("SELECT %s::jsonb->>'answer'", [sql.as_json({"answer": text})]) == kept
