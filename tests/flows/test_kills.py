@@ -32,8 +32,8 @@ from comptoir.commerce.purchasing.models import SupplierProduct
 from comptoir.commerce.shipments import actions as shipments
 from comptoir.connectors.prestashop import mapping
 from comptoir.connectors.prestashop.simulator import Line, PrestaShopSimulator, pricing_rights
-from comptoir.engine import queue, runs
-from comptoir.engine.models import Effect, Flow, Run, Trigger
+from comptoir.engine import queue
+from comptoir.engine.models import Effect, Flow, Run
 from comptoir.flows import house
 from comptoir.kit import clock, sql
 from comptoir.kit.actor import SYSTEM
@@ -84,12 +84,6 @@ def far(transactional_db: None, manual_clock: clock.ManualClock) -> Iterator[Cal
         yield open_shop
 
 
-def ask(world: World, kind: str) -> int:
-    """Ask for a run of this flow."""
-    with queue.without_wakeups():
-        return runs.request(Flow.objects.get(channel=world.channel, kind=kind).pk, Trigger.PERSON, SYSTEM, at=world.at)
-
-
 def until_unkilled(
     them: Children,
     world: World,
@@ -111,7 +105,7 @@ def until_unkilled(
             where = f"{kind} killed at {number}: {blows}"
             world.pass_time(hours=3)
             prepare()
-            run = ask(world, kind)
+            run = world.ask(kind)
             ended = [them.wait(them.start(run, world.at, (*blows[0], number)))]
             if meanwhile is not None:
                 meanwhile()
@@ -123,7 +117,7 @@ def until_unkilled(
                 if Run.objects.get(pk=run).status == "done":  # killed when all was said and done
                     if meanwhile is None:
                         continue
-                    run = ask(world, kind)  # what came since is another run's
+                    run = world.ask(kind)  # what came since is another run's
                 ended.append(them.wait(them.start(run, world.at, (*blow, number) if blow else None)))
             assert set(ended) <= {0, KILLED}, where
             row = Run.objects.get(pk=run)
@@ -476,7 +470,7 @@ def until_never_stopped(
             where = f"{kind} stopped {when} {what} {number}"
             world.pass_time(hours=3)
             prepare()
-            run = ask(world, kind)
+            run = world.ask(kind)
             sleeper = them.start(run, world.at, (what, when, number), signal.SIGSTOP)
             if them.wait(sleeper) is not None:
                 break
