@@ -13,6 +13,8 @@ from comptoir.flows import house
 from comptoir.offers.models import Link
 from comptoir.staging.models import StagedSale
 
+pytestmark = pytest.mark.needs("products", "sales", "stock")
+
 PATIENCE = 10  # how often what may pass is tried again before a run gives up
 
 

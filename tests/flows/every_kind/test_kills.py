@@ -20,7 +20,11 @@ from comptoir.kit import clock, sql
 from comptoir.offers.models import Offer
 from comptoir.staging.models import StagedSale
 
-pytestmark = [pytest.mark.kill, pytest.mark.survives("a process killed at any moment")]
+pytestmark = [
+    pytest.mark.kill,
+    pytest.mark.needs("products", "sales", "stock"),
+    pytest.mark.survives("a process killed at any moment"),
+]
 
 # Each is one run, killed where it stands and again while it is resumed: two deaths in one life find what one finds, in half
 # the time. Between two reads nothing of ours changes, so that a reading is not killed at each of its calls.

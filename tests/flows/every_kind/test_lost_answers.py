@@ -11,6 +11,8 @@ from comptoir.engine.models import Effect, Run
 from comptoir.flows import house
 from comptoir.offers.models import Offer
 
+pytestmark = pytest.mark.needs("products", "sales", "stock")
+
 MOST_WRITES = 12
 
 
@@ -85,4 +87,5 @@ def test_a_cancellation_whose_answer_was_lost_is_asked_about_and_told_once(live:
     assert number > 1, "no write was ever hidden"
     live.learn()
     live.drain("push_stock")
-    assert live.shop.shelf() == live.free() or set(live.shop.sold().values()) != {"cancelled"}
+    if set(live.shop.sold().values()) == {"cancelled"}:
+        assert live.shop.shelf() == live.free()

@@ -21,6 +21,8 @@ from comptoir.offers import queries
 from comptoir.offers.models import Offer
 from comptoir.webhooks.models import Delivery
 
+pytestmark = pytest.mark.needs("products", "sales", "stock")
+
 #: Flows that tell, and what they tell of in `give_all_something_to_do`.
 TELLING = ("push_stock", "push_tracking", "push_cancellations")
 

@@ -13,6 +13,8 @@ from comptoir.engine.models import Flow, Run
 from comptoir.flows import house
 from comptoir.webhooks.models import Delivery
 
+pytestmark = pytest.mark.needs("products", "sales", "stock")
+
 
 def books_are_right() -> bool:
     return house.check_all() == {part: [] for part in house.BOOKS}
