@@ -6,6 +6,7 @@ aware UTC. External ids are the channel's own, as text. `to_text` and `sale_from
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -407,6 +408,19 @@ def to_json(record: Struct) -> dict[str, Any]:
 def to_text(record: Struct) -> str:
     """A record as JSON text, for a jsonb column."""
     return msgspec.json.encode(record).decode()
+
+
+R = TypeVar("R", bound=Struct)
+_ZERO = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def keepable(record: R) -> R:
+    """A record without zero characters, which JSON and shops allow and PostgreSQL has no room for: each becomes the sign for
+    what cannot be shown."""
+    text = msgspec.json.encode(record)
+    if b"\\u0000" not in text:
+        return record
+    return msgspec.json.decode(_ZERO.sub(rb"\1\\ufffd", text), type=type(record))
 
 
 def sale_from_json(content: dict[str, Any]) -> Sale:

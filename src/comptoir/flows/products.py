@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from comptoir.channels.channel import OpenChannel
 from comptoir.channels.errors import NotUnderstood, Refused
 from comptoir.channels.models import Channel
-from comptoir.channels.records import Listing, Page, Price, Product
+from comptoir.channels.records import Listing, Page, Price, Product, keepable
 from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog import images
 from comptoir.commerce.catalog.errors import BadImage
@@ -193,6 +193,7 @@ def report_odd(run: RunContext, page: Page[Product]) -> None:
 def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]) -> list[str]:
     """Bring a page of products into the catalogue and link it. Products whose pack has a part that is not here yet come
     back, to be looked at once more when the others are in."""
+    products = [keepable(product) for product in products]
     if not channel.creates_products or matching.is_kept(channel.pk):
         matching.keep(run, channel.pk, products, counted=False)
     allowed = matching.allowed(channel, products)

@@ -16,7 +16,7 @@ import msgspec
 from django.db import transaction
 
 from comptoir.channels.models import Channel, HoldScope
-from comptoir.channels.records import LineKind, Sale, SaleState, sale_from_json, sale_from_text, to_text
+from comptoir.channels.records import LineKind, Sale, SaleState, keepable, sale_from_json, sale_from_text, to_text
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory import ledger
@@ -116,7 +116,7 @@ def stage(
     is not overwritten by an older version. None for what no channel was asked for, such as a file.
     """
     result = Staged()
-    by_id = {sale.external_id: sale for sale in sales}  # the same sale twice on a page: the later one counts
+    by_id = {sale.external_id: keepable(sale) for sale in sales}  # the same sale twice on a page: the later one counts
     # Of two flows that see the same new sale at once, the second must find the row of the first.
     sql.value("SELECT pg_advisory_xact_lock(%s::int, %s::int)::text", [PAGES, channel.pk])
     known_rows = {row[1]: _row(row) for row in sql.rows(_EXISTING, [channel.pk, sorted(by_id)])}
