@@ -357,6 +357,7 @@ class Point(Struct, frozen=True, kw_only=True):
     external_id: str
     name: str
     currency: str = ""
+    figure: str = ""  # what its figure means (connector.Figure) where that differs from the card's
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):

@@ -421,12 +421,13 @@ def unlink(channel: int, listings: Collection[str]) -> None:
 def ensure_points(
     channel: int, found: Sequence[Point], *, figure: str, warehouses: Sequence[int], at: datetime
 ) -> None:
-    """Make the selling points that a channel has; a new one sells from `warehouses` until somebody says otherwise."""
+    """Make the selling points that a channel has; a new one sells from `warehouses` until somebody says otherwise. `figure`
+    is what the figures mean of points that do not say it themselves."""
     for point in found:
         made = sql.value(
             "INSERT INTO offers_sellingpoint (channel_id, external_id, name, figure, buffer, minimum, owns_stock, owns_price)"
             " VALUES (%s, %s, %s, %s, 0, 0, false, true) ON CONFLICT (channel_id, external_id) DO NOTHING RETURNING id",
-            [channel, point.external_id, point.name, figure],
+            [channel, point.external_id, point.name, point.figure or figure],
         )
         if made is not None:
             set_sources(made, warehouses, at=at)
