@@ -13,7 +13,14 @@ from comptoir.staging.actions import Staged
 #: What a connector says about a thing that it cannot read, or only in part: over when it is read without that complaint.
 #: What staging finds besides about a sale stays until staging is content.
 SALE_CODES = ("malformed_row", "malformed_sale", "unreadable_answer")
-PRODUCT_CODES = ("malformed_row", "unreadable_answer", "unsaved_draft", "product_without_sku", "negative_price")
+PRODUCT_CODES = (
+    "malformed_row",
+    "unreadable_answer",
+    "unsaved_draft",
+    "product_without_sku",
+    "negative_price",
+    "product_of_choices",
+)
 FIGURE_CODES = ("malformed_row", "unreadable_answer", "stock_computed_by_shop", "advanced_stock_management")
 
 

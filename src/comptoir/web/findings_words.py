@@ -257,6 +257,11 @@ WORDS: dict[str, Words] = {
         "settings",
     ),
     "unsaved_draft": Words(_("A product was never saved at the shop: left out"), "", "products"),
+    "product_of_choices": Words(
+        _("%(sku)s is a %(type)s of which the buyer chooses the parts: these come in, the page itself does not"),
+        "",
+        "products",
+    ),
     "stock_computed_by_shop": Words(_("The shop computes this stock itself: it is not told"), "", "products"),
     # what is told
     "level_refused": Words(
