@@ -63,7 +63,7 @@ def lacking(rights: tuple[str, ...]) -> list[str]:
 
 
 def _parted(right: str) -> tuple[str, str]:
-    name, _colon, method = right.partition(":")
+    name, _colon, method = right.partition(": ")  # a right may have colons in its name: "Magento_Sales::ship: GET"
     return name, method.strip()
 
 
@@ -93,6 +93,12 @@ def _not_let_in(facts: dict[str, Any], card: Connector, address: str, secret: st
     if facts.get("hint") == "authorization_dropped":
         words = _(
             "The web server of the shop takes the key away before the shop sees it: let it pass “Authorization” on."
+        )
+        return secret, words
+    if facts.get("hint") == "bearer_refused" and right == "key":
+        words = _(
+            "The shop does not take this token by itself. Type in all four keys of the integration, or allow tokens alone"
+            " there: Stores → Configuration → Services → OAuth → Consumer Settings."
         )
         return secret, words
     if right == "webservice":
