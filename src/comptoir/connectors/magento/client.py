@@ -98,7 +98,7 @@ class MagentoClient:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def write(self, method: str, path: str, body: object, *, ok: tuple[int, ...] = (200, 201)) -> Any:
-        """Send something. `path` may begin with async/; catalogue and stock are written for all store views."""
+        """Send something; a `path` that begins with async/ is put into the shop's queue."""
         return self._content(self._send(method, path, None, wire.encode(body), writes=True, ok=ok), path)
 
     # -- the shop ----------------------------------------------------------------------------------------------------
@@ -126,13 +126,10 @@ class MagentoClient:
         writes: bool,
         ok: tuple[int, ...] = (200,),
     ) -> Reply:
-        mode, _, rest = path.rpartition("async/")
+        # Catalogue and stock are written for all store views: a value of one would hide what is written for all.
         store = "all" if writes else self.config.store
-        url = "/".join(
-            part
-            for part in (self.config.base, "rest", store, f"{mode}async" if rest != path else "", "V1", rest)
-            if part
-        )
+        mode, rest = ("async", path.removeprefix("async/")) if path.startswith("async/") else ("", path)
+        url = "/".join(part for part in (self.config.base, "rest", store, mode, "V1", rest) if part)
         headers = {"accept": "application/json", "authorization": self._authorization(method, url, params or {})}
         if body is not None:
             headers["content-type"] = "application/json"
@@ -207,8 +204,8 @@ def criteria(filters: Sequence[Filter | Sequence[Filter]], sort: Sequence[str], 
     for place, one in enumerate(filters):
         group: Sequence[Filter] = [one] if isinstance(one[0], str) else one  # type: ignore[list-item, assignment]
         for number, (field, condition, value) in enumerate(group):
-            name = f"searchCriteria[filter_groups][{place}][filters][{number}]"
-            found |= {f"{name}[field]": field, f"{name}[condition_type]": condition, f"{name}[value]": value}
+            name = f"searchCriteria[filterGroups][{place}][filters][{number}]"
+            found |= {f"{name}[field]": field, f"{name}[conditionType]": condition, f"{name}[value]": value}
     for place, field in enumerate(sort):
         name = f"searchCriteria[sortOrders][{place}]"
         found |= {f"{name}[field]": field.lstrip("-"), f"{name}[direction]": "DESC" if field[0] == "-" else "ASC"}

@@ -42,8 +42,7 @@ class MagentoProbe:
                 lacking.append(error)
                 return None
 
-        # Without these nothing can be mapped at all; the shop says the same of a bad token and of a right that lacks.
-        store = self._lookups.store
+        store = self._store()
         skew = self._client.clock_skew
         orders = try_to(
             lambda: self._client.search("orders", sort=["-entity_id"], size=RECENT, fields=SEEN_IN_ORDERS).rows
@@ -73,7 +72,7 @@ class MagentoProbe:
                 Named(external_id=one, name=one)
                 for one in sorted({one.payment.method for one in recent if one.payment.method})
             ),
-            missing_rights=tuple(dict.fromkeys(lacks_right(one) or str(one) for one in lacking)),
+            missing_rights=tuple(dict.fromkeys(f"{lacks_right(one) or one}: GET" for one in lacking)),
             warnings=tuple(dict.fromkeys(warnings)),
             clock_skew=skew,
             languages=tuple(
@@ -87,6 +86,25 @@ class MagentoProbe:
             ),
             identity=store.base_url or self._client.config.base,
         )
+
+    def _store(self) -> wire.StoreConfig:
+        """The store view, without which nothing can be mapped at all. The shop says the same of a bad token and of a right that
+        lacks: where nothing else is to be read either, it is the token."""
+        try:
+            return self._lookups.store
+        except NotLetIn as error:
+            if any(self._may_read(path) for path in ("orders", "products")):
+                error.facts.pop("hint", None)
+            else:
+                error.facts["right"] = "key"
+            raise
+
+    def _may_read(self, path: str) -> bool:
+        try:
+            self._client.search(path, sort=["entity_id"], size=1, fields="entity_id")
+        except NotLetIn:
+            return False
+        return True
 
     def _points(self) -> tuple[Point, ...]:
         currency = self._lookups.currency

@@ -297,8 +297,6 @@ def product(row: wire.Product, variants: Sequence[wire.Product], names: Names) -
     else:
         listings = (_listing(row, names, odd, parts=parts),)
     files = [one.file for page in (row, *variants) for one in pictures(page)]
-    if not names.currency and listings:
-        odd.append(Odd(code="unknown_currency", subject="shop", facts={"currency": names.currency}))
     return Product(
         external_id=str(row.id),
         name=row.name or row.sku,

@@ -73,6 +73,10 @@ class MagentoProducts:
             odd.extend(untidy)
             if item is not None:
                 items.append(item)
+        if items and not names.currency:
+            odd.append(
+                Odd(code="unknown_currency", subject="shop", facts={"currency": self._lookups.store.base_currency_code})
+            )
         odd.extend(self._client.take_odd())
         seen = dict.fromkeys([*batch.ids, *(item.external_id for item in items)])
         kept = {item.external_id for item in items}

@@ -5,7 +5,8 @@ Without sources (MSI taken out) each product has one figure, from which the shop
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,9 @@ from comptoir.connectors.magento.client import MagentoClient, any_of, chunks, co
 from comptoir.connectors.magento.lookups import LEGACY, Lookups
 from comptoir.connectors.magento.reading import PRODUCTS
 
+ROWS = 100  # of one call: shops were seen to take a second for ten to a hundred of them
+QUEUED = 1_000  # of one asynchronous call
+WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between looks at an asynchronous call
 COUNTED = "simple"  # virtual and downloadable products may have source items too; nothing of them lies anywhere
 ITEMS = "inventory/source-items"
 
@@ -106,31 +110,66 @@ def not_signable(client: MagentoClient, sku: str) -> str:
 class MagentoLevels:
     """StockTarget. Levels are absolute and a source's figure cannot be compared before it is set; a lost answer is read back."""
 
-    def __init__(self, client: MagentoClient, lookups: Lookups) -> None:
+    def __init__(self, client: MagentoClient, lookups: Lookups, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._lookups = lookups
-        self._most = 100  # rows of one call; less once the shop has shown that it takes fewer
+        self._queue = Queue(client, pause) if client.config.bulk else None
+        self._most = ROWS  # of one call; less once the shop has shown that it takes fewer
 
     @property
     def batch_size(self) -> int:
-        return 100
+        return ROWS if self._queue is None else QUEUED
 
     def set_levels(self, levels: Sequence[LevelToTell]) -> list[Answer]:
-        batch = _Levels(self._client, self._lookups, levels, self._most)
+        batch = _Levels(self._client, self._lookups, levels, self._most, self._queue)
         answers = batch.tell()
         self._most = batch.most
         return answers
 
 
+class Queue:
+    """The shop's asynchronous calls, for as long as somebody there works them off. Where nobody does, what was sent lies
+    there and would be written whenever somebody begins: over whatever has been told since. So one that can have no effect
+    is sent first."""
+
+    def __init__(self, client: MagentoClient, pause: Callable[[float], None]) -> None:
+        self._client = client
+        self._pause = pause
+        self._is_trusted: bool | None = None  # None: not tried yet
+
+    def is_trusted(self) -> bool:
+        """Whether calls are worked off. The trial names a source that cannot be: it fails, and thereby shows that somebody
+        looked at it."""
+        if self._is_trusted is None:
+            row = {"sku": "comptoir-trial", "source_code": "comptoir-trial", "quantity": 0, "status": 0}
+            self._is_trusted = self.send([row]) in (wire.DONE, wire.FAILED, wire.RETRIABLE)
+        return self._is_trusted
+
+    def send(self, rows: Sequence[Mapping[str, object]]) -> int:
+        """The status of the call in the end; OPEN where it still waits."""
+        content = self._client.write("POST", f"async/{ITEMS}", {"sourceItems": list(rows)}, ok=(200, 201, 202))
+        bulk = wire.typed(wire.Accepted, content).bulk_uuid
+        for wait in WAITS:
+            self._pause(wait)
+            found = wire.typed(wire.BulkStatus, self._client.get(f"bulk/{bulk}/status")).operations_list
+            if found and all(one.status != wire.OPEN for one in found):
+                return max(one.status for one in found)
+        self._is_trusted = False
+        return wire.OPEN
+
+
 class _Levels:
     """One batch on its way; its levels are known by their places."""
 
-    def __init__(self, client: MagentoClient, lookups: Lookups, levels: Sequence[LevelToTell], most: int) -> None:
+    def __init__(
+        self, client: MagentoClient, lookups: Lookups, levels: Sequence[LevelToTell], most: int, queue: Queue | None
+    ) -> None:
         self._client = client
         self._lookups = lookups
         self._levels = levels
         self._skus: dict[int, str] = {}
         self._answers: dict[int, Answer] = {}
+        self._queue = queue
         self.most = most
 
     def tell(self) -> list[Answer]:
@@ -139,8 +178,11 @@ class _Levels:
             if self._lookups.sources is None:
                 self._legacy(places)
             else:
-                for start in range(0, len(places), self.most):
-                    self._write(places[start : start + self.most])
+                if len(places) > ROWS and self._queue is not None and self._queue.is_trusted():
+                    places = self._queued(places, self._queue)
+                while places:
+                    self._write(places[: self.most])
+                    places = self._open(places)
         except TryLater as error:
             if not self._answers:
                 raise
@@ -195,6 +237,22 @@ class _Levels:
         else:
             for place in places:
                 self._answer(place, Fate.DONE)
+
+    def _queued(self, places: list[int], queue: Queue) -> list[int]:
+        """All of them in one asynchronous call; those that are to be written one way or another come back."""
+        try:
+            status = queue.send([self._row(place) for place in places])
+        except Unknown as error:
+            self._read_back(places, str(error))
+            return []
+        except Refused:
+            return places
+        if status == wire.DONE:
+            for place in places:
+                self._answer(place, Fate.DONE)
+        elif status == wire.OPEN:
+            self._read_back(places, "the call still waits in the shop's queue")
+        return self._open(places)
 
     def _row(self, place: int) -> dict[str, object]:
         level = self._levels[place]

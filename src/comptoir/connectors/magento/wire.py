@@ -384,6 +384,16 @@ class Shipment(Struct, frozen=True, kw_only=True):
     comments: list[Comment] = []
 
 
+#: status of an operation
+DONE, RETRIABLE, FAILED, OPEN, REJECTED = 1, 2, 3, 4, 5
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """The answer to an asynchronous call."""
+
+    bulk_uuid: str
+
+
 class Operation(Struct, frozen=True, kw_only=True):
     id: int
     status: int
