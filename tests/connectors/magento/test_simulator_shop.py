@@ -209,7 +209,9 @@ def test_in_bulk_the_body_is_a_list(sim: MagentoSimulator, api: Api) -> None:
     headers = {"Authorization": f"Bearer {Keys.demo.access_token}"}
     row = {"sku": "T-05", "source_code": "default", "quantity": 9, "status": 1}
     bodies = [{"sourceItems": [row]}, {"sourceItems": [{**row, "source_code": "nowhere"}]}]
-    heard = Asker(sim.wsgi).ask("POST", "/rest/all/async/bulk/V1/inventory/source-items", "", json.dumps(bodies), headers)
+    heard = Asker(sim.wsgi).ask(
+        "POST", "/rest/all/async/bulk/V1/inventory/source-items", "", json.dumps(bodies), headers
+    )
     found = api.get(f"bulk/{heard.json()['bulk_uuid']}/status")["operations_list"]
     assert [one["status"] for one in found] == [1, 3]
 
@@ -226,7 +228,12 @@ def test_a_configurable_is_two_rows(sim: MagentoSimulator, api: Api) -> None:
     shirt, (_, medium) = a_shirt(sim)
     order = sim.state.place_order([Line("SH-M", 2)])
     parent, child = api.get(f"orders/{order}")["items"]
-    assert (parent["product_type"], parent["product_id"], parent["sku"], parent["name"]) == ("configurable", shirt, "SH-M", "Shirt")
+    assert (parent["product_type"], parent["product_id"], parent["sku"], parent["name"]) == (
+        "configurable",
+        shirt,
+        "SH-M",
+        "Shirt",
+    )
     assert (child["parent_item_id"], child["product_id"], child["price"]) == (parent["item_id"], medium, 0)
     assert parent["row_total_incl_tax"] == 12
 
