@@ -238,11 +238,15 @@ def chunks(values: Sequence[str], size: int = PAGE) -> Iterator[list[str]]:
 def words(told: Mapping[str, Any]) -> str:
     """Magento's message with its places filled, and those of the errors below it."""
     parameters = told.get("parameters") or {}
+    message = str(told.get("message") or "")
     if isinstance(parameters, list):
-        parameters = {str(place): value for place, value in enumerate(parameters, start=1)}
+        # By number, or in the order of the names: prices are refused that way.
+        names = list(dict.fromkeys(_PLACE.findall(message)))
+        numbered = {str(place): value for place, value in enumerate(parameters, start=1)}
+        parameters = numbered if any(name in numbered for name in names) else dict(zip(names, parameters, strict=False))
     if not isinstance(parameters, dict):
         parameters = {}
-    text = _PLACE.sub(lambda found: str(parameters.get(found[1], found[0])), str(told.get("message") or ""))
+    text = _PLACE.sub(lambda found: str(parameters.get(found[1], found[0])), message)
     below = told.get("errors")
     more = [words(one) for one in below if isinstance(one, dict)] if isinstance(below, list) else []
     return "; ".join([text.strip(), *more]) if more else text.strip()

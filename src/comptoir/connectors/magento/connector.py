@@ -49,7 +49,7 @@ class MagentoProbe:
         )
         try_to(lambda: self._client.search("products", sort=["entity_id"], size=1, fields="id"))
         try_to(lambda: self._client.search("shipments", sort=["entity_id"], size=1, fields="entity_id"))
-        try_to(lambda: self._lookups.categories)
+        try_to(lambda: self._client.search("categories/list", sort=["entity_id"], size=1, fields="id"))
         try_to(
             lambda: self._client.search("products/attributes", sort=["attribute_id"], size=1, fields="attribute_code")
         )

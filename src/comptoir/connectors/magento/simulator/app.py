@@ -436,20 +436,21 @@ def _prices_there(call: Call) -> Any:
     ]
 
 
+ROW = "Row ID: SKU = %SKU, Store ID: %storeId."  # of a price; what belongs in it comes in order, without names
+
+
 @route("POST", "products/base-prices", "Magento_Catalog::products", "prices", writes=True)
 def _set_prices(call: Call) -> Any:
     """Rows that are wrong come back with their words; the others are saved."""
     wrong = []
     for one in call.body["prices"]:
         row = call.shop.by_sku(str(one.get("sku", "")))
-        places = ["SKU", one.get("sku"), "Store ID", one.get("store_id")]
+        where = [str(one.get("sku")), str(one.get("store_id"))]
         if row is None or row["type_id"] in ("configurable", "grouped"):
-            message = "The product that was requested doesn't exist. Row ID: %fieldName = %fieldValue, %2 = %3."
-            wrong.append({"message": message, "parameters": places})
+            wrong.append({"message": f"The product that was requested doesn't exist. {ROW}", "parameters": where})
         elif Decimal(str(one.get("price"))) < 0:
-            wrong.append(
-                {"message": "Invalid attribute %fieldName = %fieldValue.", "parameters": ["Price", str(one["price"])]}
-            )
+            message = f"Invalid attribute %fieldName = %fieldValue. {ROW}"
+            wrong.append({"message": message, "parameters": ["Price", str(one["price"]), *where]})
         else:
             call.shop.set_price(row, Decimal(str(one["price"])))
     return wrong

@@ -484,7 +484,10 @@ class Ordering(Inventory):
         return {
             "entity_id": row["entity_id"], "increment_id": f"{row['entity_id']:09}", "order_id": row["order_id"],
             "created_at": row["created_at"], "updated_at": row["created_at"], "tracks": document["tracks"],
-            "items": [{**one, "parent_id": row["entity_id"]} for one in document["items"]], "comments": [],
+            "items": [{**one, "parent_id": row["entity_id"]} for one in document["items"]], "comments": [
+                {"entity_id": row["entity_id"], "parent_id": row["entity_id"], "comment": document["comment"],
+                 "is_customer_notified": 0, "is_visible_on_front": 0, "created_at": row["created_at"]}
+            ] if document["comment"] else [],
             "extension_attributes": {"source_code": document["source"]},
         }  # fmt: skip
 
