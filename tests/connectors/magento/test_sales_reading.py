@@ -344,6 +344,19 @@ def test_what_a_shop_leaves_out_is_done_without(shop: Any, absent: str) -> None:
     assert (sale.state, len(sale.lines)) == (SaleState.PAID, 1)
 
 
+def test_an_empty_object_may_come_as_an_empty_list(shop: Any) -> None:
+    order = shop.shop.place_order([("CUP", 1)])
+    change_order(shop, order, lambda row: row.update(extension_attributes=[], billing_address=[]))
+    sale = read(shop)[0][str(order)]
+    assert (sale.shipping, sale.billing, sale.state) == (None, None, SaleState.PAID)
+
+
+def test_an_order_without_rows_comes_in_and_waits_for_a_person(shop: Any) -> None:
+    order = shop.shop.place_order([("CUP", 1)])
+    change_order(shop, order, lambda row: row.update(items=[]))
+    assert read(shop)[0][str(order)].lines == ()
+
+
 def test_numbers_in_quotes_are_numbers(shop: Any) -> None:
     order = shop.shop.place_order([("CUP", 1)])
     change_order(shop, order, lambda row: row.update(grand_total="10.8000", store_id="1", customer_id=None))

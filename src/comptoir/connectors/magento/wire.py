@@ -29,7 +29,7 @@ class Found(Struct, frozen=True):
 
 
 def decode(body: bytes) -> Any:
-    """JSON with exact numbers and without nulls; raises NotUnderstood for anything else."""
+    """JSON with exact numbers, without nulls and empty lists (PHP writes an empty object as one); raises NotUnderstood for anything else."""
     try:
         return _without_nulls(_decoder.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -76,7 +76,7 @@ def identity(row: Row, name: str = "entity_id") -> str:
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None and (one != [] or name == "items")}
     return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 

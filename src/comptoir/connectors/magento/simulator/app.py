@@ -333,7 +333,7 @@ class Call:
         items = [show(row) for row in rows]
         return {
             "items": None if quirks.items_null and not items else items,
-            "search_criteria": {"filter_groups": [], "page_size": criteria.page_size, "current_page": criteria.page},
+            "search_criteria": _echo(criteria),
             "total_count": total,
         }
 
@@ -343,11 +343,25 @@ class Call:
         criteria = search.parse(self.request.query)
         size = criteria.page_size or max(len(rows), 1)
         start = (criteria.page - 1) * size
-        return {"items": list(rows[start : start + size]), "search_criteria": {}, "total_count": len(rows)}
+        items = list(rows[start : start + size])
+        return {"items": items, "search_criteria": _echo(criteria), "total_count": len(rows)}
 
     def bare(self, value: Any) -> Any:
         """A scalar, in quotes where this shop puts them."""
         return str(value) if self.shop.quirks.quoted_scalars and not isinstance(value, bool) else value
+
+
+def _echo(criteria: search.Criteria) -> Row:
+    """What was asked, as the answer repeats it."""
+    return {
+        "filter_groups": [
+            {"filters": [{"field": one.field, "value": one.value, "condition_type": one.condition} for one in group]}
+            for group in criteria.groups
+        ],
+        "sort_orders": [{"field": name, "direction": direction} for name, direction in criteria.sorts],
+        "page_size": criteria.page_size or None,
+        "current_page": criteria.page,
+    }
 
 
 PRODUCT_COLUMNS = {
@@ -699,7 +713,8 @@ BULK = "Magento_Logging::system_magento_logging_bulk_operations"
 def _bulk_status(call: Call, name: str) -> Any:
     rows = _operations(call, name)
     return {
-        "bulk_id": name, "operation_count": len(rows),
+        "bulk_id": name, "operation_count": len(rows), "user_id": 1, "user_type": 1, "start_time": rows[0]["started_at"],
+        "description": f"Topic {rows[0]['topic']}",
         "operations_list": [
             {"id": row["id"], "status": row["status"], "result_message": row["message"] or None, "error_code": None}
             for row in rows

@@ -22,6 +22,22 @@ TAX_CLASSES = ((0, "None", "PRODUCT"), (2, "Taxable Goods", "PRODUCT"), (3, "Ret
 _OWN = ("sku", "name", "price", "status", "visibility", "weight", "type_id")
 
 
+#: what every stock item says as long as nobody configures it
+_STOCK_DEFAULTS = {
+    **dict.fromkeys(
+        (
+            "use_config_min_qty", "use_config_max_sale_qty", "use_config_backorders",
+            "use_config_notify_stock_qty", "use_config_qty_increments", "use_config_enable_qty_inc",
+            "use_config_manage_stock",
+        ),
+        True,
+    ),
+    **dict.fromkeys(("is_qty_decimal", "enable_qty_increments", "is_decimal_divided", "show_default_notification_message"), False),
+    "min_qty": 0, "use_config_min_sale_qty": 1, "min_sale_qty": 1, "max_sale_qty": 10000, "backorders": 0, "notify_stock_qty": 1, "qty_increments": 0,
+    "low_stock_date": None, "stock_status_changed_auto": 0,
+}  # fmt: skip
+
+
 class Catalogue:
     """Products and what surrounds them."""
 
@@ -254,7 +270,7 @@ class Catalogue:
             extension["stock_item"] = {
                 "item_id": row["entity_id"], "product_id": row["entity_id"], "stock_id": 1,
                 "qty": plain(figure["quantity"]) if figure else 0, "is_in_stock": bool(figure and figure["status"]),
-                "manage_stock": True,
+                "manage_stock": True, **_STOCK_DEFAULTS,
             }  # fmt: skip
         shown: Row = {
             "id": row["entity_id"],
