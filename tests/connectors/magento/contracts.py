@@ -32,8 +32,8 @@ def _archive() -> Path:
             problem = "npm is not there"
         else:
             FOLDER.mkdir(parents=True, exist_ok=True)
-            packed = subprocess.run(  # noqa: S603
-                ["npm", "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", str(FOLDER)],  # noqa: S607
+            packed = subprocess.run(
+                ["npm", "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", str(FOLDER)],
                 capture_output=True, text=True, timeout=300,
             )  # fmt: skip
             if packed.returncode:

@@ -76,7 +76,11 @@ def identity(row: Row, name: str = "entity_id") -> str:
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_nulls(one) for name, one in value.items() if one is not None and (one != [] or name == "items")}
+        return {
+            name: _without_nulls(one)
+            for name, one in value.items()
+            if one is not None and (one != [] or name == "items")
+        }
     return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
