@@ -20,6 +20,7 @@ PRODUCT_CODES = (
     "product_without_sku",
     "negative_price",
     "product_of_choices",
+    "variant_of_several",
 )
 FIGURE_CODES = ("malformed_row", "unreadable_answer", "stock_computed_by_shop", "advanced_stock_management")
 

@@ -109,6 +109,25 @@ def test_a_simple_product_that_becomes_a_variant_is_no_page_of_its_own(shop: Any
     assert len(page.items[0].listings) == 4
 
 
+def test_a_variant_of_several_products_is_kept_with_the_first(shop: Any) -> None:
+    shirt, children = shop.shop.add_configurable("Shirt", sku="SH", variants=VARIANTS)
+    other, _ = shop.shop.add_configurable("Other", sku="OTHER", variants=[])
+    shop.shop.edit_product(other, children=children[:1])
+    products, pages = read(shop)
+    assert list(products) == [str(shirt)]
+    assert len(products[str(shirt)].listings) == 3
+    assert odd(pages) == {f"listing:{children[0]}": "variant_of_several", f"product:{other}": "product_of_choices"}
+
+
+def test_a_variant_that_is_let_go_is_a_page_of_its_own(shop: Any) -> None:
+    shirt, children = shop.shop.add_configurable("Shirt", sku="SH", variants=VARIANTS)
+    client = shop.open()
+    assert len(next(client.products.everything({})).items) == 1
+    shop.shop.edit_product(shirt, children=children[:2])
+    page = next(client.products.everything({}))
+    assert [product.external_id for product in page.items] == [str(children[2]), str(shirt)]
+
+
 def test_a_bundle_without_a_choice_is_a_pack_and_one_with_choices_is_left_out(shop: Any) -> None:
     shop.simulator.stock({"CUP": 9, "POT": 9})
     cup, pot = (str(shop.shop.by_sku(sku)["entity_id"]) for sku in ("CUP", "POT"))

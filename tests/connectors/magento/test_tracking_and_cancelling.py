@@ -81,10 +81,24 @@ def test_part_of_a_bundle_that_ships_together_is_refused_with_words(shop: Any) -
     order = shop.shop.place_order([Line("BOX")])
     cup = next(row["item_id"] for row in shop.shop.order(order)["items"] if row["sku"] == "CUP")
     lines = (ParcelLine(line=str(cup), quantity=Decimal(2)),)
-    answer = shop.open().tracking.confirm(shop.a_parcel(str(order), lines=lines))
+    answer = shop.open().tracking.confirm(shop.a_parcel(str(order), lines=lines, completes=False))
     assert answer.fate is Fate.REFUSED
     assert "together" in answer.reason
     assert not shipments(shop)
+    pot = next(row["item_id"] for row in shop.shop.order(order)["items"] if row["sku"] == "POT")
+    last = shop.a_parcel(str(order), "GB2", lines=(ParcelLine(line=str(pot), quantity=Decimal(1)),))
+    assert shop.open().tracking.confirm(last).fate is Fate.DONE  # with the last of it the bundle has left
+    assert shop.shop.order(order)["state"] == "complete"
+
+
+def test_no_more_is_shipped_than_is_open_there(shop: Any) -> None:
+    order = shop.shop.place_order([("CUP", 3), ("POT", 1)])
+    shop.shop.ship_order(order, [{"order_item_id": rows(shop, order)["CUP"], "qty": 2}])
+    target = shop.open().tracking
+    assert target.confirm(part(shop, order, "GB1", CUP=3)).fate is Fate.DONE
+    assert shop.shop.quantity("CUP") == 47
+    answer = target.confirm(part(shop, order, "GB2", CUP=1))
+    assert (answer.fate, "open" in answer.reason) == (Fate.REFUSED, True)
 
 
 def test_goods_leave_the_source_that_the_order_belongs_to(shop: Any) -> None:

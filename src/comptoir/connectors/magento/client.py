@@ -24,6 +24,8 @@ from comptoir.kit import clock
 PAGE = 100
 MOST_PAGES = 10_000  # of one short list: whatever the shop says, a reading ends
 FILTER = 3_000  # letters of one filter: the whole address has to fit where web servers stop at 8,000
+#: how the shop begins when it does not like a signature, which some versions call a bad request
+_SIGNING = ("oauth_", "signature", "the signature", "the nonce", "the oauth_", "nonce")
 _PLACE = re.compile(r"%(\w+)")
 
 #: (field, condition, value); those of an inner sequence are alternatives
@@ -262,8 +264,7 @@ def _refined(error: ChannelError, signs: bool) -> ChannelError:
         return error
     reason = words(told)
     facts: dict[str, Any] = {**error.facts, "reason": reason}
-    signing = "signature" in reason.lower() or "oauth_" in reason.lower() or "nonce" in reason.lower()
-    if error.facts.get("status") == 400 and signing:
+    if error.facts.get("status") == 400 and reason.lower().startswith(_SIGNING):
         return NotLetIn(reason, **facts, right="key")  # "signature method not supported" comes as a bad request
     if isinstance(error, NotLetIn):
         parameters = told.get("parameters")

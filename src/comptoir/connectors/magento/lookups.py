@@ -69,7 +69,9 @@ class Lookups:
         """Sources by code; None where the shop keeps one figure for each product (MSI taken out)."""
         try:
             return {one.source_code: one for one in self._all(wire.Source, "inventory/sources", "source_code")}
-        except Missing:
+        except Missing as error:
+            if "reason" not in error.facts:
+                raise  # not in the shop's own words: something in front of it answers
             return None
 
     @cached_property
@@ -113,7 +115,8 @@ class Lookups:
             )  # fmt: skip
             for row in batch.rows:
                 family = wire.typed(wire.Family, row)
-                found |= dict.fromkeys(family.extension_attributes.configurable_product_links, family.id)
+                for child in family.extension_attributes.configurable_product_links:
+                    found.setdefault(child, family.id)  # of several the oldest: a listing is on one page
             if batch.is_last:
                 return found
             after = reading.last(batch, after)

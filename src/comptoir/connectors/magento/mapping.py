@@ -296,6 +296,8 @@ def product(row: wire.Product, variants: Sequence[wire.Product], names: Names) -
         listings = tuple(_listing(one, names, odd, options=_options(row, one, names)) for one in variants)
     else:
         listings = (_listing(row, names, odd, parts=parts),)
+    if not listings:
+        return None, [*odd, _choices(row)]
     files = [one.file for page in (row, *variants) for one in pictures(page)]
     return Product(
         external_id=str(row.id),

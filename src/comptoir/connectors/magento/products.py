@@ -100,12 +100,15 @@ class MagentoProducts:
         return found
 
     def _parents(self, rows: Mapping[str, wire.Product]) -> dict[str, str]:
-        """Which of these are variants, and whose."""
-        links = {
-            child: row.id for row in rows.values() for child in row.extension_attributes.configurable_product_links
-        }
-        if any(self._lookups.parents.get(child) != parent for child, parent in links.items()):
-            self._lookups.forget_parents()
+        """Which of these are variants, and whose. What is known is read again where a configurable shows another family."""
+        for row in rows.values():
+            if row.type_id != "configurable":
+                continue
+            links = set(row.extension_attributes.configurable_product_links)
+            had = {child for child, parent in self._lookups.parents.items() if parent == row.id}
+            if had - links or links - self._lookups.parents.keys():
+                self._lookups.forget_parents()
+                break
         known = self._lookups.parents if any(row.type_id != "configurable" for row in rows.values()) else {}
         return {str(row.id): str(known[row.id]) for row in rows.values() if row.id in known}
 
@@ -127,7 +130,14 @@ class MagentoProducts:
         bad: dict[int, NotUnderstood] = {}
         for row in pages:
             links = [str(one) for one in row.extension_attributes.configurable_product_links]
-            found[row.id] = [known[one] for one in links if one in known]
+            found[row.id] = []
+            for variant in (known[one] for one in links if one in known):
+                if self._lookups.parents[variant.id] == row.id:
+                    found[row.id].append(variant)
+                else:
+                    facts = {"sku": variant.sku, "other": str(row.id)}
+                    subject = f"listing:{variant.id}"
+                    odd.append(Odd(code="variant_of_several", subject=subject, severity="info", facts=facts))
             if lost := [one for one in links if one in unread]:
                 bad[row.id] = NotUnderstood(f"variants {', '.join(lost)} cannot be read", answer="")
         return found, bad

@@ -91,8 +91,9 @@ class MagentoTracking:
         return body
 
     def _items(self, order: wire.Order, parcel: Parcel) -> list[dict[str, object]]:
-        """What is in the parcel by the rows that the shop ships: of a configurable the parent, which is the line already; of
-        a bundle that ships together the bundle, as many as its parts here make up."""
+        """What is in the parcel by the rows that the shop ships, and no more of each than is open there: of a configurable the
+        parent, which is the line already; of a bundle that ships together the bundle, as many as its parts here make up,
+        and with the last parcel what is left of it."""
         rows = {str(one.item_id): one for one in order.items}
         found: dict[int, Decimal] = {}
         bundles: dict[int, dict[int, Decimal]] = {}
@@ -106,16 +107,18 @@ class MagentoTracking:
             if parent is not None and parent.product_type == "bundle" and self._ships_together(parent):
                 bundles.setdefault(parent.item_id, {})[row.item_id] = line.quantity
             else:
-                found[row.item_id] = line.quantity
+                found[row.item_id] = min(line.quantity, mapping.open_units(row))
         for key, parts in bundles.items():
-            bundle = rows[str(key)]
+            bundle, left = rows[str(key)], mapping.open_units(rows[str(key)])
             siblings = [one for one in order.items if one.parent_item_id == key and not one.is_virtual]
-            found[key] = min(_bundles(bundle, one, parts.get(one.item_id, Decimal(0))) for one in siblings)
+            here = min(_bundles(bundle, one, parts.get(one.item_id, Decimal(0))) for one in siblings)
+            found[key] = left if parcel.completes else min(here, left)
         items: list[dict[str, object]] = [
             {"order_item_id": key, "qty": units} for key, units in found.items() if units > 0
         ]
         if parcel.lines and not items:
-            raise Refused("nothing in this parcel can be shipped by itself: parts of a bundle leave together")
+            why = "parts of a bundle leave together" if bundles else "nothing of these lines is open there"
+            raise Refused(f"the shop cannot ship this parcel by itself: {why}")
         return items
 
     def _ships_together(self, bundle: wire.OrderItem) -> bool:

@@ -29,7 +29,8 @@ class Found(Struct, frozen=True):
 
 
 def decode(body: bytes) -> Any:
-    """JSON with exact numbers, without nulls and empty lists (PHP writes an empty object as one); raises NotUnderstood for anything else."""
+    """JSON with exact numbers, without nulls and empty lists (PHP writes an empty object as one); raises NotUnderstood for
+    anything else."""
     try:
         return _without_nulls(_decoder.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:

@@ -33,7 +33,8 @@ _STOCK_DEFAULTS = {
         True,
     ),
     **dict.fromkeys(("is_qty_decimal", "enable_qty_increments", "is_decimal_divided", "show_default_notification_message"), False),
-    "min_qty": 0, "use_config_min_sale_qty": 1, "min_sale_qty": 1, "max_sale_qty": 10000, "backorders": 0, "notify_stock_qty": 1, "qty_increments": 0,
+    "min_qty": 0,
+    "use_config_min_sale_qty": 1, "min_sale_qty": 1, "max_sale_qty": 10000, "backorders": 0, "notify_stock_qty": 1, "qty_increments": 0,
     "low_stock_date": None, "stock_status_changed_auto": 0,
 }  # fmt: skip
 
