@@ -412,6 +412,23 @@ def test_without_the_right_to_see_shipments_sales_come_in_and_it_is_said(shop: A
     assert (one.code, one.severity, one.facts) == ("right_missing", "info", {"right": "Magento_Sales::shipment"})
 
 
+def test_a_shipment_that_makes_no_sense_is_named_and_its_sale_comes_in(shop: Any) -> None:
+    order = str(shop.shop.place_order([("CUP", 1)], state="complete"))
+    shop.change_bodies(lambda path, body: body.replace(b'"order_id":1,"tracks"', b'"order_id":"?","tracks"'))
+    sales, pages = read(shop)
+    assert (sales[order].state, sales[order].tracking) == (SaleState.SHIPPED, ())
+    assert odd(pages) == {"shipment:1": "malformed_row"}
+
+
+def test_a_source_that_makes_no_sense_is_named_and_the_others_count(shop: Any) -> None:
+    order = str(shop.shop.place_order([("CUP", 1)]))
+    shop.shop.add_source("annex", priority=0)
+    shop.change_bodies(lambda path, body: body.replace(b'"source_code":"annex","name"', b'"source_code":[7],"name"'))
+    sales, pages = read(shop)
+    assert sales[order].selling_point == "default"
+    assert "malformed_row" in odd(pages).values()
+
+
 def test_a_missing_right_on_something_needed_is_named(shop: Any) -> None:
     shop.shop.set_rights(["Magento_Sales::actions_view"])
     with pytest.raises(NotLetIn) as caught:

@@ -33,7 +33,7 @@ class Lookups:
     def stores(self) -> dict[int, wire.StoreConfig]:
         """Store views by id."""
         rows = wire.found(self._client.get("store/storeConfigs"), "store/storeConfigs").rows
-        return {one.id: one for one in (wire.typed(wire.StoreConfig, row) for row in rows)}
+        return {one.id: one for one in self._read(wire.StoreConfig, rows, "store")}
 
     @cached_property
     def store(self) -> wire.StoreConfig:
@@ -84,7 +84,7 @@ class Lookups:
             if link.source_code in enabled:
                 first.setdefault(link.stock_id, link.source_code)
         rows = wire.found(self._client.get("store/websites"), "store/websites").rows
-        websites = {one.code: one.id for one in (wire.typed(wire.Website, row) for row in rows)}
+        websites = {one.code: one.id for one in self._read(wire.Website, rows, "website")}
         return {
             websites[channel.code]: first[stock.stock_id]
             for stock in self._all(wire.Stock, "inventory/stocks", "stock_id")
@@ -113,8 +113,7 @@ class Lookups:
                 self._client, reading.PRODUCTS, after=after, filters=[("type_id", "eq", "configurable")],
                 fields="id,extension_attributes[configurable_product_links]",
             )  # fmt: skip
-            for row in batch.rows:
-                family = wire.typed(wire.Family, row)
+            for family in self._read(wire.Family, batch.rows, "product"):
                 for child in family.extension_attributes.configurable_product_links:
                     found.setdefault(child, family.id)  # of several the oldest: a listing is on one page
             if batch.is_last:
@@ -128,28 +127,24 @@ class Lookups:
     def listed(self, ids: Iterable[str]) -> dict[str, wire.Listed]:
         """SKU and type of these products, as they are now; those that are gone are not there."""
         batch = reading.some(self._client, reading.PRODUCTS, list(ids), fields="id,sku,type_id")
-        return {str(one.id): one for one in (wire.typed(wire.Listed, row) for row in batch.rows)}
+        return {str(one.id): one for one in self._read(wire.Listed, batch.rows, "product")}
 
     def ids(self, skus: Iterable[str]) -> dict[str, wire.Listed]:
         """Products by SKU, in lower case: the shop takes SKUs for the same whatever their case."""
         found: dict[str, wire.Listed] = {}
         for chunk in chunks(sorted({one for one in skus if one})):
-            for row in self._client.all_of(
-                "products", [any_of("sku", chunk)], sort=["entity_id"], fields="id,sku,type_id"
-            ):
-                one = wire.typed(wire.Listed, row)
-                found[one.sku.lower()] = one
+            rows = self._client.all_of("products", [any_of("sku", chunk)], sort=["entity_id"], fields="id,sku,type_id")
+            found |= {one.sku.lower(): one for one in self._read(wire.Listed, rows, "product")}
         return found
 
     def attributes(self, ids: Iterable[int]) -> dict[int, wire.AttributeKind]:
         """Attributes by id, asked for as they are met."""
         if missing := sorted({str(one) for one in ids} - {str(one) for one in self._attributes}):
-            for row in self._client.all_of(
+            rows = self._client.all_of(
                 "products/attributes", [("attribute_id", "in", ",".join(missing))], sort=["attribute_id"],
                 fields="attribute_id,attribute_code,default_frontend_label,options",
-            ):  # fmt: skip
-                one = wire.typed(wire.AttributeKind, row)
-                self._attributes[one.attribute_id] = one
+            )  # fmt: skip
+            self._attributes |= {one.attribute_id: one for one in self._read(wire.AttributeKind, rows, "attribute")}
         return self._attributes
 
     def labels(self, code: str) -> dict[str, str]:
@@ -162,7 +157,7 @@ class Lookups:
             except NotLetIn as error:
                 self.right_missing(error)
                 rows = []
-            options = [wire.typed(wire.Option, row) for row in rows]
+            options = self._read(wire.Option, rows, f"attribute:{code}")
             self._labels[code] = {str(one.value): one.label for one in options}
         return self._labels[code]
 
@@ -170,10 +165,8 @@ class Lookups:
     def categories(self) -> dict[int, tuple[str, ...]]:
         """The path of each category, without the two roots."""
         try:
-            rows = [
-                wire.typed(wire.Category, row)
-                for row in self._client.all_of("categories/list", sort=["entity_id"], fields="id,parent_id,name")
-            ]
+            listed = self._client.all_of("categories/list", sort=["entity_id"], fields="id,parent_id,name")
+            rows = self._read(wire.Category, listed, "category")
         except NotLetIn as error:
             self.right_missing(error)
             return {}
@@ -225,7 +218,21 @@ class Lookups:
         return found
 
     def _all(self, kind: type[T], path: str, *sort: str) -> list[T]:
-        return [wire.typed(kind, row) for row in self._client.all_of(path, sort=sort)]
+        return self._read(kind, self._client.all_of(path, sort=sort), path)
+
+    def _read(self, kind: type[T], rows: Iterable[wire.Row], word: str) -> list[T]:
+        """Rows as structs; one that cannot be understood is noted and left out."""
+        found: list[T] = []
+        for row in rows:
+            try:
+                found.append(wire.typed(kind, row))
+            except NotUnderstood as error:
+                name = next(
+                    (str(row[key]) for key in ("id", "sku", "code", "source_code", "stock_id") if key in row), "?"
+                )
+                facts = {"problem": str(error), "answer": str(error.facts.get("answer", ""))}
+                self._client.note(Odd(code="malformed_row", subject=f"{word}:{name}", facts=facts))
+        return found
 
     def right_missing(self, error: NotLetIn) -> None:
         """Something that the hub can do without; raises where it is the key as a whole that is refused."""

@@ -10,10 +10,11 @@ from comptoir.channels.errors import Missing, NotLetIn, NotUnderstood
 from comptoir.channels.records import Page, Sale
 from comptoir.connectors.magento import mapping, reading, wire
 from comptoir.connectors.magento.client import MagentoClient
-from comptoir.connectors.magento.lookups import Lookups, lacks_right
-from comptoir.connectors.magento.reading import ORDERS, Batch
+from comptoir.connectors.magento.lookups import Lookups
+from comptoir.connectors.magento.reading import ORDERS, Batch, Listing
 from comptoir.kit import clock
 
+SHIPMENTS = Listing("shipments", "entity_id", "shipment")
 IDS = 300  # orders of which only the id is asked: the most that a shop with input limits gives
 
 
@@ -86,32 +87,34 @@ class MagentoSales:
         """Tracking numbers by order. A key without the right to see shipments goes without."""
         if not orders or not self._sees_shipments:
             return {}
+        found: dict[int, list[str]] = {}
         try:
-            parcels = shipments(self._client, [one.entity_id for one in orders])
+            for row in shipment_rows(self._client, [one.entity_id for one in orders]):
+                try:
+                    parcel = wire.typed(wire.Shipment, row)
+                except NotUnderstood as error:
+                    self._client.note(reading.malformed(SHIPMENTS, row, error))
+                    continue
+                found.setdefault(parcel.order_id, []).extend(track.track_number for track in parcel.tracks)
         except NotLetIn as error:
-            if not lacks_right(error):
-                raise
             self._lookups.right_missing(error)
             self._sees_shipments = False
-            return {}
-        found: dict[int, list[str]] = {}
-        for one in parcels:
-            found.setdefault(one.order_id, []).extend(track.track_number for track in one.tracks)
         return found
 
 
-def shipments(client: MagentoClient, orders: Sequence[int]) -> list[wire.Shipment]:
-    """The shipments of these orders, oldest first."""
-    wanted = ("order_id", "in", ",".join(str(one) for one in orders))
-    return [
-        wire.typed(wire.Shipment, row)
-        for row in client.all_of(
-            "shipments",
-            [wanted],
-            sort=["entity_id"],
-            fields="entity_id,order_id,tracks[track_number],items[order_item_id,qty],comments[comment]",
-        )
-    ]
+def shipment_rows(client: MagentoClient, orders: Sequence[int]) -> Iterator[wire.Row]:
+    """The shipments of these orders as they are on the wire, oldest first."""
+    return client.all_of(
+        SHIPMENTS.path,
+        [("order_id", "in", ",".join(str(one) for one in orders))],
+        sort=["entity_id"],
+        fields="entity_id,order_id,tracks[track_number],comments[comment]",
+    )
+
+
+def shipments(client: MagentoClient, order: int) -> list[wire.Shipment]:
+    """The shipments of one order, oldest first."""
+    return [wire.typed(wire.Shipment, row) for row in shipment_rows(client, [order])]
 
 
 def one_order(client: MagentoClient, sale: str) -> wire.Order:

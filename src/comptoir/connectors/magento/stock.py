@@ -57,9 +57,16 @@ class MagentoStock:
     def _page(
         self, rows: Sequence[wire.Row], cursor: dict[str, Any], odd: Sequence[Odd], only: set[str] | None = None
     ) -> Page[StockFigure]:
-        listed = [wire.typed(wire.Listed, row) for row in rows]
-        by_sku = {one.sku.lower(): one for one in listed if one.type_id == COUNTED}
         untidy = list(odd)
+        by_sku: dict[str, wire.Listed] = {}
+        for row in rows:
+            try:
+                one = wire.typed(wire.Listed, row)
+            except NotUnderstood as error:
+                untidy.append(reading.malformed(PRODUCTS, row, error))
+                continue
+            if one.type_id == COUNTED:
+                by_sku[one.sku.lower()] = one
         items: list[StockFigure] = []
         seen: list[str] = []
         for row in self._figures([one.sku for one in by_sku.values()], untidy):
@@ -73,10 +80,10 @@ class MagentoStock:
                 facts = {"problem": str(error), "answer": str(error.facts.get("answer", ""))}
                 untidy.append(Odd(code="malformed_row", subject=f"figure:{ref}", facts=facts))
                 continue
-            one = by_sku.get(item.sku.lower())
-            if one is not None:
+            if item.sku.lower() in by_sku:
+                listing = str(by_sku[item.sku.lower()].id)
                 items.append(
-                    StockFigure(listing=str(one.id), selling_point=item.source_code, quantity=item.quantity, ref=ref)
+                    StockFigure(listing=listing, selling_point=item.source_code, quantity=item.quantity, ref=ref)
                 )
         untidy.extend(self._client.take_odd())
         return Page(items=items, cursor=cursor, seen=tuple(seen), odd=tuple(untidy))

@@ -44,7 +44,7 @@ class MagentoTracking:
         """By its tracking number, or by the mark in the shipment's comment where it has none."""
         if not parcel.sale.isdecimal():
             return False
-        there = shipments(self._client, [int(parcel.sale)])
+        there = shipments(self._client, int(parcel.sale))
         if parcel.tracking:
             return any(track.track_number == parcel.tracking for one in there for track in one.tracks)
         return any(_mark(parcel) in said.comment for one in there for said in one.comments)
@@ -56,7 +56,7 @@ class MagentoTracking:
 
     def _add_track(self, order: wire.Order, parcel: Parcel) -> Answer:
         """Nothing is left to ship: our number joins the last shipment, so that the buyer can follow it."""
-        there = shipments(self._client, [order.entity_id])
+        there = shipments(self._client, order.entity_id)
         known = {track.track_number for one in there for track in one.tracks}
         if there and parcel.tracking and parcel.tracking not in known:
             entity = {

@@ -376,16 +376,10 @@ class Track(Struct, frozen=True, kw_only=True):
     track_number: str = ""
 
 
-class ShipmentItem(Struct, frozen=True, kw_only=True):
-    order_item_id: int
-    qty: Decimal = ZERO
-
-
 class Shipment(Struct, frozen=True, kw_only=True):
     entity_id: int
     order_id: int = 0
     tracks: list[Track] = []
-    items: list[ShipmentItem] = []
     comments: list[Comment] = []
 
 

@@ -226,6 +226,12 @@ class Call:
         except ValueError as error:
             raise Problem(400, "Decoding error: \n%1", [str(error)]) from error
 
+    def part(self, name: str) -> Any:
+        """A part of the body without which nothing goes."""
+        if not isinstance(self.body, dict) or name not in self.body:
+            raise Problem(400, '"%fieldName" is required. Enter and try again.', {"fieldName": name})
+        return self.body[name]
+
     # Writing ------------------------------------------------------------------------------------------------------
 
     def _write(self, found: Route, places: dict[str, str]) -> tuple[int, Any]:
@@ -439,10 +445,10 @@ def _attribute(call: Call, code: str) -> Any:
 
 @route("POST", "products/base-prices-information", "Magento_Catalog::products", "prices")
 def _prices_there(call: Call) -> Any:
-    rows = [call.shop.by_sku(str(sku)) for sku in call.body["skus"]]
+    rows = [call.shop.by_sku(str(sku)) for sku in call.part("skus")]
     if None in rows:
-        raise Problem(400, "Requested product doesn't exist: %sku", {"sku": call.body["skus"][rows.index(None)]})
-    call.simulator.counters.read("prices", call.body["skus"])
+        raise Problem(400, "Requested product doesn't exist: %sku", {"sku": call.part("skus")[rows.index(None)]})
+    call.simulator.counters.read("prices", call.part("skus"))
     return [
         {"price": plain(row["price"]), "store_id": 0, "sku": row["sku"]}
         for row in rows
@@ -457,7 +463,7 @@ ROW = "Row ID: SKU = %SKU, Store ID: %storeId."  # of a price; what belongs in i
 def _set_prices(call: Call) -> Any:
     """Rows that are wrong come back with their words; the others are saved."""
     wrong = []
-    for one in call.body["prices"]:
+    for one in call.part("prices"):
         row = call.shop.by_sku(str(one.get("sku", "")))
         where = [str(one.get("sku")), str(one.get("store_id"))]
         if row is None or row["type_id"] in ("configurable", "grouped"):
@@ -628,7 +634,7 @@ def _write_stock_item(call: Call, sku: str, item: str) -> Any:
     row = call.shop.by_sku(sku)
     if row is None or str(row["entity_id"]) != item:
         raise no_such(sku=sku)
-    given = call.body["stockItem"]
+    given = call.part("stockItem")
     call.shop.set_quantity(row["sku"], float(given["qty"]), status=int(bool(given.get("is_in_stock"))))
     return call.bare(row["entity_id"])
 
@@ -650,7 +656,7 @@ def _order(call: Call, order: str) -> Any:
 
 @route("POST", "orders/{order}/comments", "Magento_Sales::comment", "comments", writes=True)
 def _comment(call: Call, order: str) -> Any:
-    given = call.body["statusHistory"]
+    given = call.part("statusHistory")
     call.shop.add_comment(_id(order), str(given.get("comment") or ""), str(given.get("status") or ""))
     return True
 
@@ -688,7 +694,7 @@ def _shipments(call: Call) -> Any:
 
 @route("POST", "shipment/track", "Magento_Sales::shipment", "shipments", writes=True)
 def _track(call: Call) -> Any:
-    given = call.body["entity"]
+    given = call.part("entity")
     for name in ("order_id", "parent_id", "track_number", "title", "carrier_code", "qty", "weight", "description"):
         if name not in given:
             raise Problem(400, '"%fieldName" is required. Enter and try again.', {"fieldName": name})
