@@ -63,6 +63,20 @@ def test_what_has_no_price_of_its_own_is_refused(shop: Any) -> None:
     assert shop.writes_received() == 0
 
 
+def test_a_product_that_goes_away_in_between_does_not_hold_up_the_others(shop: Any) -> None:
+    client = shop.open()
+    inner = shop.application
+
+    def deleting(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["PATH_INFO"].endswith("base-prices-information") and shop.shop.by_sku("T-1"):
+            shop.shop.delete_product(2)
+        return inner(environ, start_response)
+
+    shop.application = deleting
+    found = client.prices.figures([("1", "default"), ("2", "default"), ("3", "default")])
+    assert [one.listing for one in found] == ["1", "3"]
+
+
 def test_of_two_prices_for_one_product_the_last_is_told(shop: Any) -> None:
     both = [
         PriceToTell(offer=1, listing="1", selling_point="default", amount=Decimal(7)),

@@ -238,6 +238,18 @@ def test_a_configurable_is_two_rows(sim: MagentoSimulator, api: Api) -> None:
     assert parent["row_total_incl_tax"] == 12
 
 
+def test_two_rows_of_a_configurable_hold_its_units_once(sim: MagentoSimulator) -> None:
+    a_shirt(sim)
+    order = sim.state.place_order([Line("SH-M", 2)], state="new")
+    assert sim.state.salable("SH-M") == 3
+    sim.state.cancel_order(order)
+    assert sim.state.salable("SH-M") == 5
+    sim.state.ship_order(sim.state.place_order([Line("SH-M", 2)]))
+    assert (sim.state.quantity("SH-M"), sim.state.salable("SH-M")) == (3, 3)
+    sim.state.refund(sim.state.place_order([Line("SH-M", 2)]))
+    assert sim.state.salable("SH-M") == 3
+
+
 def test_a_shipment_names_the_parent_and_never_the_child(sim: MagentoSimulator, api: Api) -> None:
     a_shirt(sim)
     order = sim.state.place_order([Line("SH-M", 2)])

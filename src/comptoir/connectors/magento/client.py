@@ -25,7 +25,7 @@ PAGE = 100
 MOST_PAGES = 10_000  # of one short list: whatever the shop says, a reading ends
 FILTER = 3_000  # letters of one filter: the whole address has to fit where web servers stop at 8,000
 #: how the shop begins when it does not like a signature, which some versions call a bad request
-_SIGNING = ("oauth_", "signature", "the signature", "the nonce", "the oauth_", "nonce")
+_SIGNING = ("oauth_", "signature ", "the signature ", "the nonce ", "the oauth_")
 _PLACE = re.compile(r"%(\w+)")
 
 #: (field, condition, value); those of an inner sequence are alternatives
@@ -185,12 +185,9 @@ def signature(method: str, url: str, params: Mapping[str, str], consumer_secret:
     pairs = sorted((coded(name), coded(value)) for name, value in params.items())
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
-    host = host.lower().removesuffix(
-        {"http": ":80", "https": ":443"}.get(scheme, "")
-    )  # no port where it is the usual one
-    base = "&".join(
-        (method, coded(f"{scheme}://{host}/{path}"), coded("&".join(f"{name}={value}" for name, value in pairs)))
-    )
+    usual = {"http": ":80", "https": ":443"}.get(scheme, "")
+    address = f"{scheme}://{host.lower().removesuffix(usual)}/{path}"
+    base = "&".join((method, coded(address), coded("&".join(f"{name}={value}" for name, value in pairs))))
     key = f"{coded(consumer_secret)}&{coded(token_secret)}"
     return base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha256).digest()).decode()
 
@@ -271,9 +268,8 @@ def _refined(error: ChannelError, signs: bool) -> ChannelError:
         right = str(parameters.get("resources", "")) if isinstance(parameters, dict) else ""
         error.facts.update(facts, right=right if "::" in right else "key")
         if not signs:
-            error.facts["hint"] = (
-                "bearer_refused"  # from 2.4.4 a token alone is taken only where somebody switched it on
-            )
+            # From 2.4.4 a token alone is taken only where somebody switched it on.
+            error.facts["hint"] = "bearer_refused"
         error.args = (reason,)
         return error
     if reason:

@@ -55,9 +55,10 @@ class MagentoProbe:
         )
         tax_classes = try_to(lambda: self._lookups.tax_classes) or {}
         points = try_to(self._points)
+        try_to(lambda: self._lookups.point(store.id))
         if points is None:
             raise lacking[-1]
-        recent = [wire.typed(_Recent, row) for row in orders or ()]
+        recent = self._lookups.read(_Recent, orders or (), "sale")
         rates = self._lookups.tax_rates if tax_classes else {}
         warnings = [odd.code for odd in self._client.take_odd() if odd.code != "right_missing"]
         return Surroundings(

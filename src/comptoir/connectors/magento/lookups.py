@@ -25,7 +25,6 @@ class Lookups:
         self._client = client
         self._attributes: dict[int, wire.AttributeKind] = {}
         self._labels: dict[str, dict[str, str]] = {}
-        self._ids: dict[str, int] = {}
 
     # -- store views -------------------------------------------------------------------------------------------------
 
@@ -33,7 +32,7 @@ class Lookups:
     def stores(self) -> dict[int, wire.StoreConfig]:
         """Store views by id."""
         rows = wire.found(self._client.get("store/storeConfigs"), "store/storeConfigs").rows
-        return {one.id: one for one in self._read(wire.StoreConfig, rows, "store")}
+        return {one.id: one for one in self.read(wire.StoreConfig, rows, "store")}
 
     @cached_property
     def store(self) -> wire.StoreConfig:
@@ -84,7 +83,7 @@ class Lookups:
             if link.source_code in enabled:
                 first.setdefault(link.stock_id, link.source_code)
         rows = wire.found(self._client.get("store/websites"), "store/websites").rows
-        websites = {one.code: one.id for one in self._read(wire.Website, rows, "website")}
+        websites = {one.code: one.id for one in self.read(wire.Website, rows, "website")}
         return {
             websites[channel.code]: first[stock.stock_id]
             for stock in self._all(wire.Stock, "inventory/stocks", "stock_id")
@@ -104,37 +103,43 @@ class Lookups:
     # -- catalogue ---------------------------------------------------------------------------------------------------
 
     @cached_property
-    def parents(self) -> dict[int, int]:
-        """Variant -> its configurable. The shop cannot be asked for the parent of one, so all are read, a few fields each."""
-        found: dict[int, int] = {}
+    def families(self) -> dict[int, list[int]]:
+        """The variants of every configurable, the oldest first. The shop cannot be asked for the parent of one, so all are
+        read, a few fields each."""
+        found: dict[int, list[int]] = {}
         after = 0
         while True:
             batch = reading.page(
                 self._client, reading.PRODUCTS, after=after, filters=[("type_id", "eq", "configurable")],
                 fields="id,extension_attributes[configurable_product_links]",
             )  # fmt: skip
-            for family in self._read(wire.Family, batch.rows, "product"):
-                for child in family.extension_attributes.configurable_product_links:
-                    found.setdefault(child, family.id)  # of several the oldest: a listing is on one page
+            for family in self.read(wire.Family, batch.rows, "product"):
+                found[family.id] = family.extension_attributes.configurable_product_links
             if batch.is_last:
                 return found
             after = reading.last(batch, after)
 
-    def forget_parents(self) -> None:
-        """A page shows what `parents` does not know: read them again when they are next needed."""
-        self.__dict__.pop("parents", None)
+    @cached_property
+    def parents(self) -> dict[int, int]:
+        """Variant -> its configurable; of several the oldest, since a listing is on one page."""
+        return {child: parent for parent, children in reversed(self.families.items()) for child in children}
+
+    def forget_families(self) -> None:
+        """A page shows another family than is known: they are read again when they are next needed."""
+        for name in ("families", "parents"):
+            self.__dict__.pop(name, None)
 
     def listed(self, ids: Iterable[str]) -> dict[str, wire.Listed]:
         """SKU and type of these products, as they are now; those that are gone are not there."""
         batch = reading.some(self._client, reading.PRODUCTS, list(ids), fields="id,sku,type_id")
-        return {str(one.id): one for one in self._read(wire.Listed, batch.rows, "product")}
+        return {str(one.id): one for one in self.read(wire.Listed, batch.rows, "product")}
 
     def ids(self, skus: Iterable[str]) -> dict[str, wire.Listed]:
         """Products by SKU, in lower case: the shop takes SKUs for the same whatever their case."""
         found: dict[str, wire.Listed] = {}
         for chunk in chunks(sorted({one for one in skus if one})):
             rows = self._client.all_of("products", [any_of("sku", chunk)], sort=["entity_id"], fields="id,sku,type_id")
-            found |= {one.sku.lower(): one for one in self._read(wire.Listed, rows, "product")}
+            found |= {one.sku.lower(): one for one in self.read(wire.Listed, rows, "product")}
         return found
 
     def attributes(self, ids: Iterable[int]) -> dict[int, wire.AttributeKind]:
@@ -144,7 +149,7 @@ class Lookups:
                 "products/attributes", [("attribute_id", "in", ",".join(missing))], sort=["attribute_id"],
                 fields="attribute_id,attribute_code,default_frontend_label,options",
             )  # fmt: skip
-            self._attributes |= {one.attribute_id: one for one in self._read(wire.AttributeKind, rows, "attribute")}
+            self._attributes |= {one.attribute_id: one for one in self.read(wire.AttributeKind, rows, "attribute")}
         return self._attributes
 
     def labels(self, code: str) -> dict[str, str]:
@@ -157,7 +162,7 @@ class Lookups:
             except NotLetIn as error:
                 self.right_missing(error)
                 rows = []
-            options = self._read(wire.Option, rows, f"attribute:{code}")
+            options = self.read(wire.Option, rows, f"attribute:{code}")
             self._labels[code] = {str(one.value): one.label for one in options}
         return self._labels[code]
 
@@ -166,7 +171,7 @@ class Lookups:
         """The path of each category, without the two roots."""
         try:
             listed = self._client.all_of("categories/list", sort=["entity_id"], fields="id,parent_id,name")
-            rows = self._read(wire.Category, listed, "category")
+            rows = self.read(wire.Category, listed, "category")
         except NotLetIn as error:
             self.right_missing(error)
             return {}
@@ -218,9 +223,9 @@ class Lookups:
         return found
 
     def _all(self, kind: type[T], path: str, *sort: str) -> list[T]:
-        return self._read(kind, self._client.all_of(path, sort=sort), path)
+        return self.read(kind, self._client.all_of(path, sort=sort), path)
 
-    def _read(self, kind: type[T], rows: Iterable[wire.Row], word: str) -> list[T]:
+    def read(self, kind: type[T], rows: Iterable[wire.Row], word: str) -> list[T]:
         """Rows as structs; one that cannot be understood is noted and left out."""
         found: list[T] = []
         for row in rows:

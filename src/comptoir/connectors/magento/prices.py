@@ -18,6 +18,7 @@ from comptoir.connectors.magento.reading import PRODUCTS
 SIX = Decimal("0.000001")
 PRICED = ("simple", "virtual", "downloadable", "bundle", "giftcard")
 ALL_STORES = 0
+INFORMATION = "products/base-prices-information"
 
 
 class MagentoPrices:
@@ -66,11 +67,16 @@ class MagentoPrices:
     def _base(self, skus: Sequence[str]) -> dict[str, Decimal]:
         """What the list of products shows may be a store view's own; this is what counts where none has its own."""
         found: dict[str, Decimal] = {}
-        for start in range(0, len(skus), self.batch_size):
-            content = self._client.ask(
-                "products/base-prices-information", {"skus": list(skus[start : start + self.batch_size])}
-            )
-            for row in wire.found(content, "products/base-prices-information").rows:
+        waiting = [list(skus[start : start + self.batch_size]) for start in range(0, len(skus), self.batch_size)]
+        while waiting:
+            chunk = waiting.pop()
+            try:
+                content = self._client.ask(INFORMATION, {"skus": chunk})
+            except Refused:
+                middle = len(chunk) // 2  # one of them went away since it was listed: without it the others are told
+                waiting += [half for half in (chunk[:middle], chunk[middle:]) if half and middle]
+                continue
+            for row in wire.found(content, INFORMATION).rows:
                 one = wire.typed(wire.BasePrice, row)
                 if one.store_id == ALL_STORES:
                     found[one.sku.lower()] = one.price

@@ -101,14 +101,13 @@ class MagentoProducts:
 
     def _parents(self, rows: Mapping[str, wire.Product]) -> dict[str, str]:
         """Which of these are variants, and whose. What is known is read again where a configurable shows another family."""
-        for row in rows.values():
-            if row.type_id != "configurable":
-                continue
-            links = set(row.extension_attributes.configurable_product_links)
-            had = {child for child, parent in self._lookups.parents.items() if parent == row.id}
-            if had - links or links - self._lookups.parents.keys():
-                self._lookups.forget_parents()
-                break
+        shown = {
+            row.id: row.extension_attributes.configurable_product_links
+            for row in rows.values()
+            if row.type_id == "configurable"
+        }
+        if any(self._lookups.families.get(family) != links for family, links in shown.items()):
+            self._lookups.forget_families()
         known = self._lookups.parents if any(row.type_id != "configurable" for row in rows.values()) else {}
         return {str(row.id): str(known[row.id]) for row in rows.values() if row.id in known}
 
@@ -132,7 +131,7 @@ class MagentoProducts:
             links = [str(one) for one in row.extension_attributes.configurable_product_links]
             found[row.id] = []
             for variant in (known[one] for one in links if one in known):
-                if self._lookups.parents[variant.id] == row.id:
+                if self._lookups.parents.get(variant.id, row.id) == row.id:
                     found[row.id].append(variant)
                 else:
                     facts = {"sku": variant.sku, "other": str(row.id)}

@@ -108,7 +108,7 @@ class Ordering(Inventory):
         order["grand_total"] = order["subtotal_incl_tax"] + carriage + order["discount_amount"]
         order["total_due"] = order["grand_total"]
         self._keep_order(order, touch=False)
-        for one in items:
+        for one in _stocked(items):
             self.reserve(one["sku"], -float(one["qty_ordered"]), "order_placed", entity)
         self._bring_to(entity, state, status)
         if placed_at is not None:
@@ -272,8 +272,7 @@ class Ordering(Inventory):
             for part in [one, *(part for part in rows.values() if part.get("parent_item_id") == key)]:
                 leaving = units * part["qty_ordered"] / one["qty_ordered"]
                 part["qty_shipped"] += leaving
-                product = self.store.row("SELECT type_id FROM products WHERE entity_id = ?", (part["product_id"],))
-                if product and product["type_id"] in STOCKED:
+                if part["product_type"] in STOCKED and self.by_sku(part["sku"]):
                     self.deduct(part["sku"], float(leaving), source or "default")
                     if self.msi:
                         self.reserve(part["sku"], float(leaving), "shipment_created", entity)
@@ -319,7 +318,8 @@ class Ordering(Inventory):
         for one in order["items"]:
             units = one["qty_ordered"] - one["qty_shipped"] - one["qty_canceled"]
             one["qty_canceled"] += units
-            self.reserve(one["sku"], float(units), "order_canceled", entity)
+            if one["product_type"] in STOCKED:
+                self.reserve(one["sku"], float(units), "order_canceled", entity)
         order["total_canceled"] = order["grand_total"]
         order["total_due"] = Decimal(0)
         order["state"], order["status"] = "canceled", "canceled"
@@ -339,8 +339,9 @@ class Ordering(Inventory):
                 continue
             unshipped = max(Decimal(0), one["qty_ordered"] - one["qty_shipped"] - one["qty_refunded"])
             one["qty_refunded"] += units
-            self.reserve(one["sku"], float(min(units, unshipped)), "creditmemo_created", entity)
-            if restock and units > unshipped and self.by_sku(one["sku"]):
+            if one["product_type"] in STOCKED:
+                self.reserve(one["sku"], float(min(units, unshipped)), "creditmemo_created", entity)
+            if restock and one["product_type"] in STOCKED and units > unshipped and self.by_sku(one["sku"]):
                 self.set_quantity(one["sku"], self.quantity(one["sku"]) + float(units - unshipped))
             if not one.get("parent_item_id"):
                 order["total_refunded"] += cents(
@@ -513,6 +514,11 @@ def _shown_row(one: Row) -> Row:
         for name in ("price_incl_tax", "row_total_incl_tax"):
             del shown[name]
     return shown
+
+
+def _stocked(items: Iterable[Row]) -> list[Row]:
+    """Rows that hold stock: the row of a configurable has its variant's SKU too, and must not count again."""
+    return [one for one in items if one["product_type"] in STOCKED]
 
 
 def _counts_by_parts(one: Row, items: Sequence[Row]) -> bool:
