@@ -228,6 +228,19 @@ def test_an_order_belongs_to_the_first_enabled_source_of_its_websites_stock(shop
     assert read(shop)[0][order].selling_point == "annex"
 
 
+def test_each_website_sells_and_ships_from_its_own_stock(shop: Any) -> None:
+    shop.shop.add_stock(2, "French stock", ["fr"])
+    shop.shop.add_source("lyon", stock=2)
+    shop.shop.set_quantity("CUP", 4, "lyon")
+    store = shop.shop.add_store("french", "fr")
+    order, other = str(shop.shop.place_order([("CUP", 2)], store=store)), str(shop.shop.place_order([("CUP", 1)]))
+    sales, _ = read(shop)
+    assert (sales[order].selling_point, sales[other].selling_point) == ("lyon", "default")
+    assert (shop.shop.salable("CUP", 2), shop.shop.salable("CUP")) == (2, 49)
+    shop.open().tracking.confirm(shop.a_parcel(order))
+    assert (shop.shop.quantity("CUP", "lyon"), shop.shop.quantity("CUP"), shop.shop.salable("CUP", 2)) == (2, 50, 2)
+
+
 def test_stamps_are_utc_whatever_the_shops_time_zone(magento: Any) -> None:
     bench = magento(world="empty", timezone="America/New_York")
     bench.simulator.stock({"CUP": 5})

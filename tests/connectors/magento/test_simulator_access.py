@@ -6,10 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -124,6 +127,31 @@ def test_a_bad_token_and_a_missing_right_have_the_same_words(sim: MagentoSimulat
     sim.state.set_rights(["Magento_Backend::store"])
     heard = ask(sim, signed("GET", CONFIGS))
     assert (heard.status, heard.json()) == (401, wanted)
+
+
+def test_a_killed_process_loses_nothing_that_it_has_answered(tmp_path: Any) -> None:
+    command = [sys.executable, "-m", "comptoir.simulators", "serve", "--kind", "magento", "--world", "empty"]
+
+    def started() -> tuple[subprocess.Popen[str], Any]:
+        process = subprocess.Popen([*command, "--state", str(tmp_path / "shop")], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, json.loads(process.stdout.readline())
+
+    def trade(url: str, action: str, **given: Any) -> Any:
+        content = json.dumps({"action": action, **given}).encode()
+        with urlopen(Request(f"{url}/_simulator/trade", content, method="POST")) as answer:  # noqa: S310
+            return json.load(answer)["result"]
+
+    process, told = started()
+    trade(told["url"], "stock", goods={"CUP": 5})
+    sale = trade(told["url"], "buy", lines={"CUP": 2})
+    process.kill()
+    process.communicate()
+    process, told = started()
+    assert trade(told["url"], "shelf") == {"CUP": 3}
+    assert trade(told["url"], "sold") == {sale: "paid"}
+    process.terminate()
+    process.communicate()
 
 
 def test_it_is_started_on_a_file_and_another_process_is_refused(tmp_path: Any) -> None:

@@ -84,6 +84,7 @@ class MagentoPrices:
 
 
 def _priced(row: wire.Product, price: Decimal | None) -> wire.Product:
+    """A product with this price in place of the store view's own."""
     return msgspec.structs.replace(row, price=price)
 
 

@@ -194,7 +194,7 @@ class Call:
         if mode is not None:
             rest = re.sub(rf"/({_BY})\b", "/{}", rest)
         found = self._route(rest)
-        if place["store"] not in (None, "all", "default"):
+        if place["store"] not in (None, "all", *(one["code"] for one in self.shop.stores)):
             raise Problem(404, "The store that was requested wasn't found. Verify the store and try again.")
         self.resource = found[0].resource
         self._let_in(found[0].right)
@@ -387,35 +387,33 @@ def _store_configs(call: Call) -> Any:
     base = call.request.base_url
     return [
         {
-            "id": 1, "code": "default", "website_id": 1, "locale": "en_GB", "base_currency_code": call.shop.currency,
-            "default_display_currency_code": call.shop.currency, "timezone": call.shop.timezone, "weight_unit": "kgs",
+            "id": one["id"], "code": one["code"], "website_id": call.shop.websites.index(one["website"]) + 1,
+            "locale": "en_GB", "base_currency_code": call.shop.currency, "weight_unit": "kgs",
+            "default_display_currency_code": call.shop.currency, "timezone": call.shop.timezone,
             "base_url": f"{base}/", "base_link_url": f"{base}/", "base_static_url": f"{base}/static/",
             "base_media_url": f"{base}/media/", "secure_base_url": f"{base}/", "secure_base_link_url": f"{base}/",
             "secure_base_static_url": f"{base}/static/", "secure_base_media_url": f"{base}/media/",
         }
+        for one in call.shop.stores
     ]  # fmt: skip
 
 
 @route("GET", "store/storeViews", "Magento_Backend::store", "store")
 def _store_views(call: Call) -> Any:
-    return [
-        {"id": 0, "code": "admin", "name": "Admin", "website_id": 0, "store_group_id": 0, "is_active": 1},
+    return [{"id": 0, "code": "admin", "name": "Admin", "website_id": 0, "store_group_id": 0, "is_active": 1}] + [
         {
-            "id": 1,
-            "code": "default",
-            "name": "Default Store View",
-            "website_id": 1,
-            "store_group_id": 1,
-            "is_active": 1,
-        },
-    ]
+            "id": one["id"], "code": one["code"], "name": one["name"], "store_group_id": one["id"], "is_active": 1,
+            "website_id": call.shop.websites.index(one["website"]) + 1,
+        }
+        for one in call.shop.stores
+    ]  # fmt: skip
 
 
 @route("GET", "store/websites", "Magento_Backend::store", "store")
 def _websites(call: Call) -> Any:
-    return [
-        {"id": 0, "code": "admin", "name": "Admin", "default_group_id": 0},
-        {"id": 1, "code": "base", "name": "Main Website", "default_group_id": 1},
+    return [{"id": 0, "code": "admin", "name": "Admin", "default_group_id": 0}] + [
+        {"id": place, "code": code, "name": code, "default_group_id": place}
+        for place, code in enumerate(call.shop.websites, start=1)
     ]
 
 

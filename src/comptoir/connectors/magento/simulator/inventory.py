@@ -28,6 +28,31 @@ class Inventory(Catalogue):
         """Another group of sources, for these websites."""
         self.store.execute("INSERT OR REPLACE INTO stocks VALUES (?, ?, ?)", (stock, name, json.dumps(list(websites))))
 
+    @property
+    def stores(self) -> list[dict[str, Any]]:
+        """Store views, each with the code of its website."""
+        made = json.loads(self.store.setting("stores", "[]"))
+        return [{"id": 1, "code": "default", "name": "Default Store View", "website": "base"}, *made]
+
+    @property
+    def websites(self) -> list[str]:
+        """Codes of websites; the first has id 1."""
+        return list(dict.fromkeys(one["website"] for one in self.stores))
+
+    def add_store(self, code: str, website: str) -> int:
+        """Another store view, of this website or a new one."""
+        made = [*self.stores[1:], {"id": len(self.stores) + 1, "code": code, "name": code, "website": website}]
+        self.store.set("stores", json.dumps(made))
+        return len(made) + 1
+
+    def stock_of(self, store: int) -> int:
+        """The stock that serves the website of a store view."""
+        website = next(one["website"] for one in self.stores if one["id"] == store)
+        for row in self.store.rows("SELECT stock_id, websites FROM stocks ORDER BY stock_id DESC"):
+            if website in json.loads(row["websites"]):
+                return int(row["stock_id"])
+        return 1
+
     def quantity(self, sku: str, source: str = "default") -> float:
         """What lies there."""
         return float(

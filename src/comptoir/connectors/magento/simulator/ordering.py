@@ -109,7 +109,7 @@ class Ordering(Inventory):
         order["total_due"] = order["grand_total"]
         self._keep_order(order, touch=False)
         for one in _stocked(items):
-            self.reserve(one["sku"], -float(one["qty_ordered"]), "order_placed", entity)
+            self.reserve(one["sku"], -float(one["qty_ordered"]), "order_placed", entity, self.stock_of(store))
         self._bring_to(entity, state, status)
         if placed_at is not None:
             order = self.order(entity)
@@ -275,7 +275,9 @@ class Ordering(Inventory):
                 if part["product_type"] in STOCKED and self.by_sku(part["sku"]):
                     self.deduct(part["sku"], float(leaving), source or "default")
                     if self.msi:
-                        self.reserve(part["sku"], float(leaving), "shipment_created", entity)
+                        self.reserve(
+                            part["sku"], float(leaving), "shipment_created", entity, self.stock_of(order["store_id"])
+                        )
             shipped.append({"order_item_id": key, "qty": plain(units), "sku": one["sku"], "name": one["name"]})
         shipment = self.store.execute(
             "INSERT INTO shipments (order_id, created_at, doc) VALUES (?, ?, '{}')", (entity, self.stamp())
@@ -319,7 +321,7 @@ class Ordering(Inventory):
             units = one["qty_ordered"] - one["qty_shipped"] - one["qty_canceled"]
             one["qty_canceled"] += units
             if one["product_type"] in STOCKED:
-                self.reserve(one["sku"], float(units), "order_canceled", entity)
+                self.reserve(one["sku"], float(units), "order_canceled", entity, self.stock_of(order["store_id"]))
         order["total_canceled"] = order["grand_total"]
         order["total_due"] = Decimal(0)
         order["state"], order["status"] = "canceled", "canceled"
@@ -340,7 +342,13 @@ class Ordering(Inventory):
             unshipped = max(Decimal(0), one["qty_ordered"] - one["qty_shipped"] - one["qty_refunded"])
             one["qty_refunded"] += units
             if one["product_type"] in STOCKED:
-                self.reserve(one["sku"], float(min(units, unshipped)), "creditmemo_created", entity)
+                self.reserve(
+                    one["sku"],
+                    float(min(units, unshipped)),
+                    "creditmemo_created",
+                    entity,
+                    self.stock_of(order["store_id"]),
+                )
             if restock and one["product_type"] in STOCKED and units > unshipped and self.by_sku(one["sku"]):
                 self.set_quantity(one["sku"], self.quantity(one["sku"]) + float(units - unshipped))
             if not one.get("parent_item_id"):

@@ -13,6 +13,7 @@ from comptoir.simulators.clock import Clock
 #: what may be done through the control door
 ACTIONS = (
     "add_product", "add_configurable", "edit_product", "delete_product", "add_category", "add_image", "add_source", "add_stock",
+    "add_store",
     "set_quantity", "place_order", "invoice", "pay", "ship_order", "add_track", "cancel_order", "refund", "set_state",
     "add_comment", "edit_order", "set_quirk", "set_rights", "revoke",
 )  # fmt: skip
