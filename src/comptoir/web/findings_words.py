@@ -257,7 +257,9 @@ WORDS: dict[str, Words] = {
         "settings",
     ),
     "unsaved_draft": Words(_("A product was never saved at the shop: left out"), "", "products"),
-    "variant_of_several": Words(_("%(sku)s is a variant of several products: it is kept with the first"), "", "products"),
+    "variant_of_several": Words(
+        _("%(sku)s is a variant of several products: it is kept with the first"), "", "products"
+    ),
     "product_of_choices": Words(
         _("%(sku)s is a %(type)s of which the buyer chooses the parts: these come in, the page itself does not"),
         "",

@@ -273,6 +273,7 @@ def test_many_levels_go_through_the_queue_where_somebody_works_it_off(shop: Any)
     assert fates(client.levels.set_levels(told)) == [Fate.DONE] * 120
     assert sum(call.writes for call in shop.calls) == 2  # the trial and all of them
     assert set(shop.simulator.shelf().values()) == {9}
+    assert shop.simulator.counters.effects["source_items"] == 120
     assert not [row for row in shop.simulator.dump()["source_items"] if row["sku"] == "comptoir-trial"]
     shop.calls.clear()
     client.levels.set_levels(told[:100])

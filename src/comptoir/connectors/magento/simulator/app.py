@@ -294,10 +294,11 @@ class Call:
         for row in self.store.rows("SELECT * FROM operations WHERE status = ?", (OPEN,)):
             status, message = COMPLETE, ""
             try:
-                with self.store.transaction():
+                with self.store.recorded() as changes, self.store.transaction():
                     if row["topic"] != "source_items":
                         raise Problem(400, "Only source items are worked off here")
-                    self.shop.write_source_items(_items_of(json.loads(row["body"])), limit=0)
+                    self.shop.write_source_items(_items_of(json.loads(row["body"])))
+                    self.simulator.counters.effects.update(str(one["resource"]) for one in changes)
             except Problem as problem:
                 status, message = NOT_RETRIABLE, problem.message
             self.store.execute(
