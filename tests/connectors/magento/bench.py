@@ -16,6 +16,7 @@ class MagentoBench(Bench):
     kind = "magento"
     config = {"url": "http://shop.test", **asdict(Keys.demo)}
     resources = {"sales": "orders", "products": "products", "stock": "source_items"}
+    sku_is_required = True
     simulator: MagentoSimulator
 
     def __init__(self, version: str = "2.4.8", world: str = "demo", **options: Any) -> None:
