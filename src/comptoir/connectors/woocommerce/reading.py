@@ -158,12 +158,12 @@ def _page(client: WooCommerceClient, path: str, params: Mapping[str, str], offse
         batch = Batch(dict(zip(ids, rows, strict=True)), ids, total=total)
     except NotUnderstood as error:
         rows, total = client.rows(path, {**asked, "_fields": "id"})
-        batch = Batch(ids=wire.identities(rows), total=total)
-        if not batch.ids:
+        ids = wire.identities(rows)
+        if not ids:
             raise
-        kept = batch.ids
-        _halves(client, path, list(kept), params, batch, error)
-        batch.ids = kept
+        batch = Batch(total=total)
+        _halves(client, path, ids, params, batch, error)
+        batch.ids = ids
     if batch.ids != sorted(batch.ids):
         raise NotUnderstood(f"{path} does not come in the order of ids", answer=str(batch.ids[:10]))
     return batch
