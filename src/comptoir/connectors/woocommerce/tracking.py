@@ -71,6 +71,7 @@ class _Plugin(_Way):
     def __init__(self, client: WooCommerceClient, namespace: str) -> None:
         super().__init__(client)
         self._namespace = namespace
+        self._providers: dict[str, str] | None = None
 
     def has(self, parcel: Parcel) -> bool:
         found = self._client.get(self._path(parcel))
@@ -81,6 +82,8 @@ class _Plugin(_Way):
 
     def add(self, parcel: Parcel) -> None:
         name = parcel.carrier_name or parcel.carrier
+        if self._providers is None:
+            self._providers = self._ask_providers(parcel)
         provider = self._providers.get(name.casefold())
         carrier = (
             {"tracking_provider": provider}
@@ -94,11 +97,10 @@ class _Plugin(_Way):
         }
         self._client.write("POST", self._path(parcel), content)
 
-    @cached_property
-    def _providers(self) -> dict[str, str]:
+    def _ask_providers(self, parcel: Parcel) -> dict[str, str]:
         """Carriers that the plugin knows by name, from lists by country."""
         try:
-            found = self._client.get(f"{self._namespace}/orders/1/shipment-trackings/providers")
+            found = self._client.get(f"{self._path(parcel)}/providers")
         except Refused:
             return {}  # it does not say: then every carrier is one of our own
         countries = found.values() if isinstance(found, dict) else ()
@@ -131,6 +133,8 @@ class WooCommerceTracking:
 
     def __init__(self, client: WooCommerceClient) -> None:
         self._client = client
+        self._plugins = {name: _Plugin(client, namespace) for name, namespace in NAMESPACES.items()}
+        self._has_fulfillments: bool | None = None  # None: not asked yet
 
     def confirm(self, parcel: Parcel) -> Answer:
         try:
@@ -158,12 +162,9 @@ class WooCommerceTracking:
         chosen = self._client.config.tracking
         if chosen == "fulfillments" or (chosen == "auto" and self._takes_fulfillments(parcel)):
             return _Fulfillments(self._client)
-        if chosen in NAMESPACES:
-            return _Plugin(self._client, NAMESPACES[chosen])
-        if chosen == "auto":
-            for namespace in NAMESPACES.values():
-                if namespace in self._namespaces:
-                    return _Plugin(self._client, namespace)
+        for name, plugin in self._plugins.items():
+            if chosen == name or (chosen == "auto" and NAMESPACES[name] in self._namespaces):
+                return plugin
         return _Note(self._client)
 
     @cached_property
@@ -186,8 +187,6 @@ class WooCommerceTracking:
                     raise
                 self._has_fulfillments = False
         return self._has_fulfillments and bool(_items(parcel))
-
-    _has_fulfillments: bool | None = None
 
 
 class WooCommerceCancelling:

@@ -146,11 +146,12 @@ class Batch(ABC, Generic[T]):
                 self._answer(place, Fate.DONE)
             else:
                 left.append(place)
-        if not left or len(call.places) == 1 or call.tries >= TRIES:
+        is_stuck = len(left) == len(call.places) and call.tries > 1  # in a smaller batch, and not one of them saved
+        if not left or len(call.places) == 1 or is_stuck or call.tries >= TRIES:
             for place in left:
                 self._answer(place, Fate.UNKNOWN, reason)
             return []
-        self._size.most = max(1, min(self._size.most, len(call.places)) // 2)
+        self._size.most = min(self._size.most, max(1, len(call.places) // 2))
         return [BatchCall(call.parent, left, call.tries + 1)]
 
     def _refused(self, call: BatchCall, error: Refused) -> list[BatchCall]:

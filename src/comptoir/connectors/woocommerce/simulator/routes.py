@@ -112,7 +112,7 @@ class Call:
 
     def dated(self) -> list[tuple[str, list[Any]]]:
         """The four filters on dates. A zone in the value is ignored; they compare with the site's time unless told otherwise."""
-        gmt = self.query.get("dates_are_gmt", "").lower() in ("true", "1")
+        gmt = self.says_yes("dates_are_gmt")
         conditions = []
         for name, column, sign in (
             ("after", "created", ">"),
@@ -134,6 +134,10 @@ class Call:
             return shown
         wanted = {name.strip().split(".")[0] for name in self.query["_fields"].split(",")}
         return [{name: value for name, value in one.items() if name in wanted} for one in shown]
+
+    def says_yes(self, name: str) -> bool:
+        """A parameter that is true or false."""
+        return self.query.get(name, "").lower() in ("true", "1")
 
     def decimals(self) -> int:
         """`dp`."""
@@ -531,7 +535,7 @@ def make_fulfillment(call: Call) -> Row:
     parent = _fulfils(call)
     call.saves = "fulfillments"
     made = call.shop.store.add("fulfillment", _fulfilled(call, parent), parent=parent)
-    if call.query.get("notify_customer") == "true":
+    if call.says_yes("notify_customer"):
         call.shop.add_note(parent, "Fulfillment e-mail sent")
     call.ids.append(made)
     call.status = 201
@@ -761,7 +765,7 @@ def drop_webhook(call: Call) -> Row:
     row = call.find("webhook", call.numbers[0])
     call.saves = "webhooks"
     call.ids.append(row["id"])
-    if call.query.get("force") != "true":
+    if not call.says_yes("force"):
         raise Problem(501, "woocommerce_rest_trash_not_supported", "Webhooks do not support trashing.")
     shown = call.shop.show(row)
     call.shop.store.remove("webhook", row["id"])
