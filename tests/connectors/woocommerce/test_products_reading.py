@@ -112,11 +112,11 @@ def test_a_variation_that_counts_itself_beside_others_that_share_is_no_pack(woo:
 @pytest.mark.parametrize(
     ("name", "stocked", "computed", "enabled"),
     [
-        ("Gift guide (download)", False, False, True),
+        ("Gift guide (download)", False, True, True),
         ("Breakfast gift box", True, True, True),
         ("Retired vase", True, False, False),
-        ("Unfinished draft", True, False, False),
-        ("Gift wrapping paper", True, False, True),
+        ("Unfinished draft", True, True, False),
+        ("Gift wrapping paper", True, True, True),  # nobody counts it there: it stays on sale without limit
     ],
 )
 def test_what_is_stocked_computed_and_enabled(
@@ -124,6 +124,14 @@ def test_what_is_stocked_computed_and_enabled(
 ) -> None:
     (listing,) = read(woo())[0][name].listings
     assert (listing.stocked, listing.stock_computed, listing.enabled) == (stocked, computed, enabled)
+
+
+def test_what_the_shop_does_not_count_is_told_where_the_merchant_wants_that(woo: Any) -> None:
+    page = woo().open(counts_all="yes").products
+    (listing,) = next(
+        one for found in page.everything({}) for one in found.items if one.name == "Gift wrapping paper"
+    ).listings
+    assert not listing.stock_computed
 
 
 def test_grouped_external_and_binned_products_are_left_out(woo: Any) -> None:

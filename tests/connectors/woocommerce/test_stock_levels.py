@@ -139,10 +139,14 @@ def test_the_shared_figure_is_told_once_and_a_variation_of_it_never(woo: Any) ->
     assert bench.shop.store.get("variation", variation)["doc"]["manage_stock"] is False
 
 
-def test_what_nobody_counted_is_counted_from_its_first_level_on(woo: Any) -> None:
+def test_what_the_shop_does_not_count_stays_so_unless_the_merchant_wants_it_counted(woo: Any) -> None:
     bench = woo()
     paper = bench.product("WRP-310")
-    assert bench.open().levels.set_levels([level(1, f"{paper}-0", 12)])[0].fate is Fate.DONE
+    (answer,) = bench.open().levels.set_levels([level(1, f"{paper}-0", 12)])
+    assert answer.fate is Fate.REFUSED
+    assert "does not count" in answer.reason
+    assert bench.shop.figure(paper) is None
+    assert bench.open(counts_all="yes").levels.set_levels([level(1, f"{paper}-0", 12)])[0].fate is Fate.DONE
     assert bench.shop.figure(paper) == 12
 
 

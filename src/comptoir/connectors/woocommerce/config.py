@@ -41,6 +41,16 @@ FIELDS = (
         help=_("By comma: their orders are prepared once the shop calls them processing, as with cash on delivery."),
     ),
     Field(
+        "counts_all",
+        _("Count what the shop does not count"),
+        kind="switch",
+        required=False,
+        default="no",
+        help=_(
+            "Off: products without stock management stay on sale there without limit, and no level of theirs is told."
+        ),
+    ),
+    Field(
         "tracking",
         _("How parcels are told"),
         kind="choice",
@@ -67,6 +77,7 @@ class WooCommerceConfig(Struct, frozen=True, kw_only=True):
     plain: bool = False
     keys_in_address: bool = False
     good_methods: frozenset[str] = frozenset()
+    counts_all: bool = False
     tracking: str = "auto"
     mails: bool = True
 
@@ -95,11 +106,16 @@ def read(given: Mapping[str, Any]) -> WooCommerceConfig:
         key=_key(given, "key", "ck_"),
         secret=_key(given, "secret", "cs_"),
         plain="rest_route=" in typed,
-        keys_in_address=str(given.get("keys_in_address") or "no").lower() in _SWITCHED_ON,
+        keys_in_address=_is_on(given.get("keys_in_address"), default="no"),
         good_methods=frozenset(one.strip() for one in methods if one.strip()),
+        counts_all=_is_on(given.get("counts_all"), default="no"),
         tracking=tracking,
-        mails=str(given.get("mails") or "yes").lower() in _SWITCHED_ON,
+        mails=_is_on(given.get("mails"), default="yes"),
     )
+
+
+def _is_on(given: object, *, default: str) -> bool:
+    return str(given or default).lower() in _SWITCHED_ON
 
 
 def _key(given: Mapping[str, Any], name: str, beginning: str) -> str:

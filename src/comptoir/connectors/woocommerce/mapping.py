@@ -254,6 +254,7 @@ class Names:
     prices_include_tax: bool
     weight_unit: str
     categories: Mapping[int, tuple[str, ...]]
+    counts_all: bool = False  # levels are told of what the shop does not count as well
 
 
 def listing_id(product: int, variation: int = 0) -> str:
@@ -321,6 +322,7 @@ def _listing(
     if not sku:
         odd.append(Odd(code="product_without_sku", subject=f"listing:{external_id}", severity="info"))
     attributes, image, by_parent = None, None, False
+    is_counted = one.counts_itself or names.counts_all
     if isinstance(one, wire.Variation):
         attributes, image = one.attributes, one.image
         by_parent = one.counted_by_parent and row.counts_itself
@@ -336,7 +338,7 @@ def _listing(
         enabled=row.status == "publish" and one.status == "publish",
         images=(image.src,) if isinstance(image, wire.Picture) and image.src else (),
         parts=(ListingPart(listing=listing_id(row.id), quantity=Decimal(1)),) if by_parent else (),
-        stock_computed=by_parent or row.type in COMPUTED,
+        stock_computed=by_parent or row.type in COMPUTED or not is_counted,
         stocked=not one.virtual,
         tax_class=tax_class(one),
     )

@@ -48,6 +48,7 @@ class WooCommerceProducts:
             prices_include_tax=lookups.prices_include_tax,
             weight_unit=lookups.weight_unit,
             categories=lookups.categories if batch.rows else {},
+            counts_all=self._client.config.counts_all,
         )
         for identity, row in batch.rows.items():
             raw[str(identity)] = bytes(row).decode("utf-8", "replace")

@@ -159,7 +159,7 @@ class _Levels(Batch[LevelToTell]):
     """One batch of levels on its way.
 
     `manage_stock` is not sent at first: it would cut a variation loose from the figure that it shares with others. Where the
-    answer says that nobody counts, counting is switched on with the level.
+    answer says that nobody counts, counting is switched on with the level if the merchant wants that.
     """
 
     TWICE = "two levels for one thing"
@@ -186,6 +186,8 @@ class _Levels(Batch[LevelToTell]):
             self._answer(place, Fate.REFUSED, "the shop counts this variation together with its product's others")
         elif not self._lookups.counts_stock:
             self._answer(place, Fate.REFUSED, "stock management is switched off in the shop's settings")
+        elif not found.counts_itself and not self._client.config.counts_all:
+            self._answer(place, Fate.REFUSED, "the shop does not count this: switch its stock management on there")
         elif not found.counts_itself and place not in self._uncounted:
             self._uncounted.add(place)
             product, variation = self._pairs[place]
