@@ -101,6 +101,16 @@ def _not_let_in(facts: dict[str, Any], card: Connector, address: str, secret: st
             " there: Stores → Configuration → Services → OAuth → Consumer Settings."
         )
         return secret, words
+    if facts.get("hint") == "permalinks_off":
+        words = _(
+            "The shop does not rewrite its addresses. Choose another form of permalinks there, or type %(address)s here."
+        )
+        return address, words % {"address": facts.get("address", "")}
+    if facts.get("hint") == "firewall":
+        words = _(
+            "A firewall of the shop or its host answers instead of the shop: let the address of this hub through."
+        )
+        return address, words
     if right == "webservice":
         return address, _("The shop has its webservice switched off. Switch it on there, then try again.")
     if right == "shop":

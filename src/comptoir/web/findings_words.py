@@ -378,6 +378,16 @@ WORDS: dict[str, Words] = {
         _("Type the version into the settings: levels are then written many at a time."),
         "settings",
     ),
+    "authorization_dropped": Words(
+        _("The web server of the shop takes our key out of the header: it is sent in the address instead"),
+        _("Let it pass “Authorization” on, or say in the settings that the keys go in the address."),
+        "settings",
+    ),
+    "stock_management_off": Words(
+        _("Stock management is switched off for the whole shop: no level can be told"),
+        _("Switch it on in the shop's settings of products."),
+        "settings",
+    ),
     # products that could not be read whole
     "sku_empty": Words(_("A variant has no SKU"), _("Give it a SKU at the shop."), "products"),
     "duplicate_sku": Words(
