@@ -370,6 +370,7 @@ def test_one_bad_sale_is_a_finding_and_the_rest_of_the_page_goes_on(
         spoil(shipping=[], meta_data=[]),
         spoil(billing=[], shipping=None),
         spoil(customer_note=None, transaction_id=None, payment_method=None),
+        spoil(billing={"first_name": "Ada", "address_1": 12, "postcode": 69001, "phone": 33.5, "country": None}),
         spoil(number=42, fee_lines=None, refunds=None),
         spoil(total=12.5),
         spoil_line(sku=None, global_unique_id=None, meta_data=None),

@@ -80,6 +80,16 @@ def test_a_lost_answer_is_unknown_and_what_was_done_is_not_done_twice(woo: Any, 
     assert len(told) == 1
 
 
+def test_an_html_page_instead_of_an_answer_is_not_taken_for_done(woo: Any) -> None:
+    bench = woo()
+    sale, _, parcel = two_parcels(bench)
+    bench.simulator.faults.add("html_page", method="POST")
+    assert bench.open().tracking.confirm(parcel).fate is Fate.UNKNOWN
+    bench.simulator.faults.add("html_page", method="PUT")
+    assert bench.open().tracking.confirm(parcel).fate is Fate.UNKNOWN
+    assert (bench.simulator.parcels(sale), status(bench, sale)) == (["JD2"], "processing")
+
+
 def test_a_lost_answer_to_the_status_is_asked_about(woo: Any) -> None:
     bench = woo()
     sale, _, parcel = two_parcels(bench)

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from comptoir.channels.connector import Call, Door, Reply
-from comptoir.channels.errors import ChannelError, Missing, NotLetIn, NotUnderstood, Refused
+from comptoir.channels.errors import ChannelError, Missing, NotLetIn, NotUnderstood, Refused, Unknown
 from comptoir.channels.records import Odd
 from comptoir.connectors.woocommerce import wire
 from comptoir.connectors.woocommerce.config import WooCommerceConfig
@@ -91,13 +91,13 @@ class WooCommerceClient:
     def write(
         self, method: str, path: str, content: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
     ) -> Any:
-        """Send an object; what the shop says back as plain values, None where it makes no sense (it was saved all the same)."""
+        """Send an object; what the shop says back as plain values. An answer that is none leaves open whether it was saved."""
         body = None if content is None else msgspec.json.encode(content)
         reply = self._send(method, path, params, body, writes=True)
         try:
             return msgspec.json.decode(msgspec.json.encode(self._document(reply, method, path)))
-        except NotUnderstood:
-            return None
+        except NotUnderstood as error:
+            raise Unknown(f"{method} {path}: {error}", **error.facts) from error
 
     def write_each(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Raw | ChannelError]:
         """Post a batch to each path, several at the same time; the answer of each, or what became of it."""

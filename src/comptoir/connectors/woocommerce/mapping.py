@@ -214,14 +214,14 @@ def _address(row: wire.Address | list[Any] | None, meta: Sequence[wire.Meta] | N
         return None
     vat = next((one.value for one in meta or () if one.key.endswith("vat_number") and isinstance(one.value, str)), "")
     return Address(
-        name=f"{row.first_name or ''} {row.last_name or ''}".strip(),
-        company=row.company or "",
-        lines=tuple(line for line in (row.address_1, row.address_2) if line),
-        postcode=row.postcode or "",
-        city=row.city or "",
-        state=row.state or "",
-        country=(row.country or "").upper(),
-        phone=row.phone or "",
+        name=_words(row.first_name, row.last_name),
+        company=_words(row.company),
+        lines=tuple(line for line in (_words(row.address_1), _words(row.address_2)) if line),
+        postcode=_words(row.postcode),
+        city=_words(row.city),
+        state=_words(row.state),
+        country=_words(row.country).upper(),
+        phone=_words(row.phone),
         vat_number=vat,
     )
 
@@ -231,8 +231,12 @@ def _buyer(order: wire.Order) -> Buyer:
     identity = str(order.customer_id or "")
     if not isinstance(row, wire.Address):
         return Buyer(external_id=identity)
-    name = f"{row.first_name or ''} {row.last_name or ''}".strip()
-    return Buyer(external_id=identity, name=name, email=row.email or "", company=row.company or "")
+    name = _words(row.first_name, row.last_name)
+    return Buyer(external_id=identity, name=name, email=_words(row.email), company=_words(row.company))
+
+
+def _words(*parts: wire.Text) -> str:
+    return " ".join(text for part in parts if part is not None and (text := str(part).strip()))
 
 
 def _tracking(meta: Sequence[wire.Meta]) -> tuple[str, ...]:

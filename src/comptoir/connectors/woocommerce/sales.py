@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from comptoir.channels.errors import Missing, NotUnderstood
 from comptoir.channels.records import Odd, Page, Sale
@@ -135,9 +135,8 @@ def statuses(lookups: Lookups) -> dict[str, str]:
     return {str(row["slug"]).removeprefix("wc-"): str(row.get("name", "")) for row in named}
 
 
-def one_order(client: WooCommerceClient, sale: str) -> tuple[wire.Order, Raw]:
+def one_order(client: WooCommerceClient, sale: str) -> wire.Order:
     """An order as it is now, in the bin or not; raises Missing."""
     if not sale.isdecimal():
         raise Missing(f"{sale!r} is not an order of this shop", sale=sale)
-    raw = client.one(f"{PATH}/{sale}", {"dp": "6"})
-    return wire.typed(wire.Order, raw), raw
+    return wire.typed(wire.Order, client.one(f"{PATH}/{sale}"))

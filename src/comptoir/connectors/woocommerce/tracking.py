@@ -138,7 +138,7 @@ class WooCommerceTracking:
 
     def confirm(self, parcel: Parcel) -> Answer:
         try:
-            order, _ = one_order(self._client, parcel.sale)
+            order = one_order(self._client, parcel.sale)
             if order.status in ENDED:
                 return Answer(item=0, fate=Fate.REFUSED, reason=f"the order is {order.status} there")
             way = self._way(parcel)
@@ -153,7 +153,7 @@ class WooCommerceTracking:
         return Answer(item=0, fate=Fate.DONE)
 
     def is_confirmed(self, parcel: Parcel) -> bool:
-        order, _ = one_order(self._client, parcel.sale)
+        order = one_order(self._client, parcel.sale)
         if parcel.completes and order.status != COMPLETED:
             return False
         return self._way(parcel).has(parcel)
@@ -197,7 +197,7 @@ class WooCommerceCancelling:
 
     def cancel(self, sale: str) -> Answer:
         try:
-            order, _ = one_order(self._client, sale)
+            order = one_order(self._client, sale)
             if order.status in (COMPLETED, "refunded"):
                 return Answer(item=0, fate=Fate.REFUSED, reason=f"the order is {order.status} there")
             if order.status not in ENDED:
@@ -209,8 +209,7 @@ class WooCommerceCancelling:
         return Answer(item=0, fate=Fate.DONE)
 
     def is_cancelled(self, sale: str) -> bool:
-        order, _ = one_order(self._client, sale)
-        return order.status in mapping.WITHOUT_STOCK - {"pending", "failed"} or order.status == "trash"
+        return one_order(self._client, sale).status in ("cancelled", "trash")
 
 
 def set_status(client: WooCommerceClient, order: wire.Order, status: str) -> None:
@@ -218,7 +217,7 @@ def set_status(client: WooCommerceClient, order: wire.Order, status: str) -> Non
     try:
         client.write("PUT", f"{PATH}/{order.id}", {"status": status})
     except Unknown:
-        if one_order(client, str(order.id))[0].status != status:
+        if one_order(client, str(order.id)).status != status:
             raise
 
 

@@ -16,6 +16,7 @@ from comptoir.channels.errors import NotUnderstood
 T = TypeVar("T")
 
 Amount = str | int | float | None
+Text = str | int | float | None  # plugins write a postcode or a telephone number as a number
 _MOST_STARTS = 50  # places where the JSON may begin behind a notice
 
 
@@ -114,17 +115,17 @@ class Variation(Sellable):
 class Address(Struct):
     """Billing or shipping."""
 
-    first_name: str | None = ""
-    last_name: str | None = ""
-    company: str | None = ""
-    address_1: str | None = ""
-    address_2: str | None = ""
-    city: str | None = ""
-    state: str | None = ""
-    postcode: str | None = ""
-    country: str | None = ""
-    email: str | None = ""
-    phone: str | None = ""
+    first_name: Text = ""
+    last_name: Text = ""
+    company: Text = ""
+    address_1: Text = ""
+    address_2: Text = ""
+    city: Text = ""
+    state: Text = ""
+    postcode: Text = ""
+    country: Text = ""
+    email: Text = ""
+    phone: Text = ""
 
 
 class OrderLine(Struct):

@@ -50,6 +50,8 @@ class WooCommerceSimulator(Trade, Simulator):
         self.version = FULL_VERSIONS.get(version, version)
         self.key, self.secret = key, secret
         self.state = Shop(self.clock, timezone=timezone, version=self.version, path=state, currency=currency)
+        #: delivers webhooks by HTTP once it is started, by `POST act {"action": "start_courier"}` too
+        self.courier = Courier(self.state)
         if key not in self.state.store.option("keys", {}):
             self.state.add_key(key, secret)
         self.counters.restore(
@@ -77,8 +79,10 @@ class WooCommerceSimulator(Trade, Simulator):
 
     def act(self, action: str, arguments: dict[str, Any]) -> Any:
         """A shop action by name."""
+        if action == "start_courier":
+            return self.courier.start()
         if action not in ACTIONS:
-            raise KeyError(f"no action {action}; known: {', '.join(ACTIONS)}")
+            raise KeyError(f"no action {action}; known: start_courier, {', '.join(ACTIONS)}")
         if action == "refund" and arguments.get("lines"):
             arguments["lines"] = {int(line): units for line, units in arguments["lines"].items()}
         return getattr(self.state, action)(**arguments)
@@ -87,12 +91,9 @@ class WooCommerceSimulator(Trade, Simulator):
         """Goods, orders, what was told of them."""
         return self.state.dump()
 
-    def courier(self) -> Courier:
-        """Delivers the shop's webhooks by HTTP once started."""
-        return Courier(self.state)
-
     def close(self) -> None:
         """Let go of the state file."""
+        self.courier.stop()
         self.state.store.close()
 
     def _keep(self, written: Written) -> None:

@@ -56,7 +56,7 @@ class Goods(Hooks):
     """What the shop sells."""
 
     def show(self, row: Row) -> Row:
-        """An object as REST answers it; the answers module fills this in."""
+        """An object as REST answers it; `state.Shop` fills this in."""
         raise NotImplementedError
 
     @whole

@@ -106,8 +106,9 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="woocommerce-courier", daemon=True)
 
     def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
+        """Begin to deliver; a second time says nothing."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def stop(self) -> None:
         """End; a delivery under way is finished first."""

@@ -67,11 +67,11 @@ class Trade:
         return found
 
     def sold(self) -> dict[str, str]:
-        """What each order's status means; baskets that nobody has placed are none."""
+        """What each order's status means, one of a plugin being none that is prepared; baskets that nobody placed are no sales."""
         rows = self.state.store.rows(
             "SELECT id, status FROM objects WHERE kind = 'order' AND status NOT IN ('checkout-draft', 'auto-draft') ORDER BY id"
         )
-        return {str(row["id"]): MEANING.get(row["status"], "paid") for row in rows}
+        return {str(row["id"]): MEANING.get(row["status"], "unpaid") for row in rows}
 
     def parcels(self, sale: str) -> list[str]:
         """Numbers in the order's parcels, as this shop keeps them: fulfillments, a plugin's list, notes to the customer."""
