@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,7 +18,11 @@ T = TypeVar("T")
 
 Amount = str | int | float | None
 Text = str | int | float | None  # plugins write a postcode or a telephone number as a number
-_MOST_STARTS = 50  # places where the JSON may begin behind a notice
+#: Where JSON may begin behind a notice: at a line of its own, or after a tag. Inside the JSON nothing looks so, which matters
+#: where it is cut off: a piece of an object is not to be taken for the whole.
+_BEGINNING = re.compile(r"(?:^|[\n>\ufeff])[ \t]*([\[{])")
+_MOST_JUNK = 100_000  # characters
+_MOST_DIGITS = 15  # before the point: more is no amount of any shop, and more than our decimals hold
 
 
 class Identity(Struct):
@@ -237,15 +242,14 @@ def document(body: bytes) -> tuple[list[Raw] | Raw, str]:
     except msgspec.DecodeError:
         pass
     text = body.decode("utf-8", "replace")
-    starts = [place for place, sign in enumerate(text[:100_000]) if sign in "{["][:_MOST_STARTS]
-    for start in starts:
+    for start in [found.start(1) for found in _BEGINNING.finditer(text, 0, _MOST_JUNK)]:
         try:
-            found, end = json.JSONDecoder().raw_decode(text, start)
+            _, end = json.JSONDecoder().raw_decode(text, start)
         except ValueError:
             continue
-        behind = text[end:].strip()
-        if found and (not behind or behind.startswith("<")):
-            return _pieces(text[start:end].encode()), (text[:start] + behind).strip()
+        front, behind = text[:start], text[end:].strip()
+        if "<html" not in front.lower() and (not behind or behind.startswith("<")):
+            return _pieces(text[start:end].encode()), (front + behind).strip()
     hint = {"hint": "html"} if "<html" in text.lower() else {}
     raise NotUnderstood("the answer is no JSON", answer=text[:2_000], **hint)
 
@@ -279,7 +283,7 @@ def decimal(value: Amount, field: str) -> Decimal | None:
         found = Decimal(str(value))
     except InvalidOperation as error:
         raise NotUnderstood(f"{field}: {value!r} is no number", field=field, answer=str(value)) from error
-    if not found.is_finite():
+    if not found.is_finite() or found.adjusted() > _MOST_DIGITS:
         raise NotUnderstood(f"{field}: {value!r} is no number", field=field, answer=str(value))
     return found
 
