@@ -128,6 +128,21 @@ def test_an_item_that_is_refused_does_not_hold_the_others(woo: Any) -> None:
     assert all(answer.reason for answer in answers if answer.fate is Fate.REFUSED)
 
 
+def test_a_batch_that_is_refused_as_a_whole_is_halved_unless_its_place_is_gone(woo: Any) -> None:
+    bench = woo(world="empty")
+    listings = many(bench, 8)
+    told = [level(n, one, 3) for n, one in enumerate(listings)]
+    client = bench.open()
+    client.sales.fetch(["1"])
+    bench.simulator.faults.add("status_before", method="POST", path=BATCH, status=413)
+    assert {answer.fate for answer in client.levels.set_levels(told)} == {Fate.DONE}
+    assert bench.writes_received() == 2
+    bench.calls.clear()
+    bench.simulator.faults.add("status_before", method="POST", path=BATCH, status=404, times=None)
+    assert {answer.fate for answer in client.levels.set_levels(told)} == {Fate.REFUSED}
+    assert len(bench.calls) == 1
+
+
 def test_the_shared_figure_is_told_once_and_a_variation_of_it_never(woo: Any) -> None:
     bench = woo()
     ribbon = bench.product("RIB-210")

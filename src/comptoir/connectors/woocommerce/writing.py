@@ -155,8 +155,8 @@ class Batch(ABC, Generic[T]):
         return [BatchCall(call.parent, left, call.tries + 1)]
 
     def _refused(self, call: BatchCall, error: Refused) -> list[BatchCall]:
-        """A whole batch was refused: its product is gone, or one of them spoils it."""
-        if len(call.places) == 1 or (call.parent and error.facts.get("status") == 404):
+        """A whole batch was refused: where it goes to is gone, or one of them spoils it."""
+        if len(call.places) == 1 or error.facts.get("status") == 404:
             for place in call.places:
                 self._answer(place, Fate.REFUSED, str(error))
             return []
