@@ -124,6 +124,10 @@ def test_the_index_is_public_and_tells_zone_and_namespaces(woo: Any) -> None:
     assert (offset["timezone_string"], offset["gmt_offset"]) == ("", "5.5")
 
 
+def test_the_index_takes_a_key_for_a_password_of_wordpress(woo: Any) -> None:
+    assert code(woo().ask("GET", "/wp-json/")) == (401, "invalid_username")
+
+
 def test_the_plain_form_answers_always_and_the_pretty_one_only_with_permalinks(woo: Any) -> None:
     bench = woo()
     for quirk in (False, True):

@@ -208,6 +208,30 @@ def test_fifty_go_in_one_call_and_neither_stock_status_nor_counting_is_sent(woo:
 
 
 @pytest.mark.parametrize(
+    ("answer", "fate"),
+    [
+        (b'{"update": "yes"}', Fate.DONE),
+        (b'{"success": true}', Fate.DONE),
+        (b"[]", Fate.DONE),
+        (b'{"update": [{"id": %d, "manage_stock": true, "stock_quantity": "plenty"}]}', Fate.UNKNOWN),
+        (b'{"update": [{"id": %d, "error": {"code": "stop", "message": "no"}}]}', Fate.REFUSED),
+        (b'{"update": [{"id": %d, "error": {}}]}', Fate.REFUSED),
+        (b'{"update": [{"id": %d, "manage_stock": true, "stock_quantity": 4}]}', Fate.REFUSED),
+    ],
+)
+def test_an_answer_to_a_batch_that_is_none_is_read_back_and_one_that_differs_is_said(
+    woo: Any, answer: bytes, fate: Fate
+) -> None:
+    bench = woo(world="empty")
+    (cup,) = many(bench, 1)
+    told = answer % int(cup.split("-")[0]) if b"%d" in answer else answer
+    bench.change_bodies(lambda path, body: told if path == BATCH else body)
+    assert bench.open().levels.set_levels([level(1, cup, 2)])[0].fate is fate
+    bench.application = bench.simulator.wsgi
+    assert figures(bench)[cup] == 2
+
+
+@pytest.mark.parametrize(
     "fault", ["time_out_after", "reset_after", "status_after", "truncated", "malformed", "html_page"]
 )
 def test_a_lost_answer_is_read_back(woo: Any, fault: str) -> None:

@@ -28,7 +28,8 @@ V3 = "wc/v3"
 JSON = {"content-type": "application/json; charset=utf-8"}
 #: Codes with which WordPress turns a stranger away: the key was not seen at all, or is not known.
 _STRANGER = "woocommerce_rest_cannot_"
-_WRONG_KEY = ("woocommerce_rest_authentication_error", "woocommerce_rest_authentication_missing_parameter")
+#: A key that is wrong, or that lacks a right: the message says which.
+_REFUSED_KEY = "woocommerce_rest_authentication_error"
 
 
 class WooCommerceClient:
@@ -45,19 +46,27 @@ class WooCommerceClient:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
+    def index(self, *, plain: bool | None = None) -> Any:
+        """What the site says to anybody; `plain`: by `rest_route`, which answers whatever the form of its addresses.
+
+        Our key is not shown here: only WooCommerce's own routes know it, and WordPress would take it for a password of its own.
+        """
+        by_route = self.config.plain if plain is None else plain
+        url, params = f"{self.config.site}/wp-json/", {}
+        if by_route:
+            url, params = f"{self.config.site}/", {"rest_route": "/"}
+        call = Call("GET", url, params, {"accept": "application/json"})
+        reply = self._exchange(call, "", writes=False)
+        return msgspec.json.decode(msgspec.json.encode(self._document(reply, "GET", "")))
+
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """One document as plain values."""
-        raw, _ = self._read("GET", path, params)
+        raw, _ = self._read(path, params)
         return msgspec.json.decode(msgspec.json.encode(raw))
-
-    def get_plain(self, path: str) -> Any:
-        """The same by `rest_route`, which answers whatever the form of the shop's addresses."""
-        reply = self._door.read("GET", f"{self.config.site}/", params={"rest_route": f"/{path}"})
-        return msgspec.json.decode(msgspec.json.encode(self._document(reply, "GET", path)))
 
     def rows(self, path: str, params: Mapping[str, str] | None = None) -> tuple[list[Raw], int | None]:
         """The objects of a list, and how many there are in all where the shop says so."""
-        found, reply = self._read("GET", path, params)
+        found, reply = self._read(path, params)
         if not isinstance(found, list):
             raise NotUnderstood(f"{path} is no list", answer=bytes(found)[:2_000].decode("utf-8", "replace"))
         total = reply.headers.get("x-wp-total", "")
@@ -65,12 +74,12 @@ class WooCommerceClient:
 
     def one(self, path: str, params: Mapping[str, str] | None = None) -> Raw:
         """One object."""
-        found, _ = self._read("GET", path, params)
+        found, _ = self._read(path, params)
         if isinstance(found, list):
             raise NotUnderstood(
                 f"{path} is a list", answer=msgspec.json.encode(found)[:2_000].decode("utf-8", "replace")
             )
-        return Raw(bytes(found))
+        return found
 
     def ask_to_write(self, path: str) -> None:
         """An empty batch: it saves nothing, and is refused like a full one where our key may not write."""
@@ -90,12 +99,12 @@ class WooCommerceClient:
 
     def write(
         self, method: str, path: str, content: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
-    ) -> Any:
-        """Send an object; what the shop says back as plain values. An answer that is none leaves open whether it was saved."""
+    ) -> None:
+        """Send an object. What the shop says back is not needed; an answer that is none leaves open whether it was saved."""
         body = None if content is None else msgspec.json.encode(content)
         reply = self._send(method, path, params, body, writes=True)
         try:
-            return msgspec.json.decode(msgspec.json.encode(self._document(reply, method, path)))
+            self._document(reply, method, path)
         except NotUnderstood as error:
             raise Unknown(f"{method} {path}: {error}", **error.facts) from error
 
@@ -132,9 +141,9 @@ class WooCommerceClient:
 
     # -- one call --------------------------------------------------------------------------------------------------
 
-    def _read(self, method: str, path: str, params: Mapping[str, str] | None) -> tuple[Any, Reply]:
-        reply = self._send(method, path, params, None, writes=False)
-        return self._document(reply, method, path), reply
+    def _read(self, path: str, params: Mapping[str, str] | None) -> tuple[list[Raw] | Raw, Reply]:
+        reply = self._send("GET", path, params, None, writes=False)
+        return self._document(reply, "GET", path), reply
 
     def _send(
         self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | None, *, writes: bool
@@ -155,16 +164,19 @@ class WooCommerceClient:
     def _try(
         self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | None, *, writes: bool
     ) -> Reply:
-        call = self._call(method, path, params, body)
+        reply = self._exchange(self._call(method, path, params, body), path, writes=writes)
+        self._is_known = self._is_known or path.startswith(V3)
+        return reply
+
+    def _exchange(self, call: Call, path: str, *, writes: bool) -> Reply:
         send = self._door.write if writes else self._door.read
         try:
-            reply = send(method, call.url, params=call.params, headers=call.headers, body=call.body)
+            reply = send(call.method, call.url, params=call.params, headers=call.headers, body=call.body)
         except ChannelError as error:
-            refined = _refined(error, method, path, writes=writes)
+            refined = _refined(error, call.method, path, writes=writes)
             if refined is error:
                 raise
             raise refined from error
-        self._is_known = self._is_known or path.startswith(V3)
         self.date = _date(reply.headers.get("date", "")) or self.date
         return reply
 
@@ -209,7 +221,7 @@ class WooCommerceClient:
         digest = hmac.new(f"{self.config.secret}&".encode(), told.encode(), hashlib.sha256).digest()
         return {**given, "oauth_signature": base64.b64encode(digest).decode()}
 
-    def _document(self, reply: Reply, method: str, path: str) -> Any:
+    def _document(self, reply: Reply, method: str, path: str) -> list[Raw] | Raw:
         try:
             found, junk = wire.document(reply.body)
         except NotUnderstood as error:
@@ -253,9 +265,8 @@ def _refined(error: ChannelError, method: str, path: str, *, writes: bool = True
     error.facts.update(code=code, reason=reason)
     resource = path.removeprefix(f"{V3}/").partition("/")[0].partition("?")[0]
     if isinstance(error, NotLetIn):
-        error.facts["right"] = "key"
-        if (code == _WRONG_KEY[0] and "permissions" in reason) or status == 403:
-            error.facts["right"] = f"{resource}: {method}"
+        is_one = status == 403 or (code == _REFUSED_KEY and "permissions" in reason)
+        error.facts["right"] = f"{resource}: {method}" if is_one else "key"
         return error
     if isinstance(error, Refused):
         kind = NotUnderstood if code == "rest_invalid_param" and not writes else type(error)

@@ -65,7 +65,7 @@ class WooCommerceProbe:
     def _index(self) -> Mapping[str, Any]:
         """The index of the site, which anybody may read. Where it is not there, the other form of its address shows why."""
         try:
-            found = self._client.get("")
+            found = self._client.index()
         except (Missing, NotUnderstood) as error:
             if self._client.config.plain:
                 raise
@@ -77,7 +77,7 @@ class WooCommerceProbe:
 
     def _explain(self, error: ChannelError) -> None:
         try:
-            found = self._client.get_plain("")
+            found = self._client.index(plain=True)
         except ChannelError:
             return
         if isinstance(found, dict) and "namespaces" in found:

@@ -172,7 +172,7 @@ class WooCommerceTracking:
 
     @cached_property
     def _namespaces(self) -> frozenset[str]:
-        found = self._client.get("")
+        found = self._client.index()
         return frozenset(found.get("namespaces") or ()) if isinstance(found, dict) else frozenset()
 
     def _takes_fulfillments(self, parcel: Parcel) -> bool:

@@ -115,20 +115,34 @@ class Batch(ABC, Generic[T]):
     def _answered(self, call: BatchCall, answer: Raw) -> list[BatchCall]:
         """200 says nothing of the single ones: each is looked at."""
         again: list[BatchCall] = []
-        rows = _rows_of(answer)
+        try:
+            rows = _rows_of(answer)
+        except NotUnderstood as error:
+            return self._lost(call, error)
         for place in call.places:
-            row = rows.get(self._id(place))
-            item = None if row is None else wire.typed(wire.BatchItem, row)
-            if item is not None and item.error is not None:
-                reason = str(item.error.get("message") or item.error.get("code") or "refused")
-                self._answer(place, Fate.REFUSED, reason)
-            elif row is not None and self._stands(place, row):
-                self._answer(place, Fate.DONE)
-            elif row is not None and (more := self._differs(place, row)) is not None:
+            if (row := rows.get(self._id(place))) is None:
+                continue
+            try:
+                more = self._saved(place, row)
+            except NotUnderstood as error:
+                self._answer(place, Fate.UNKNOWN, str(error))
+                continue
+            if more is not None:
                 again.append(more)
         if left := self._open([place for place in call.places if self._id(place) not in rows]):
             again += self._lost(BatchCall(call.parent, left, TRIES), NotUnderstood("the answer does not speak of it"))
         return _joined(again)
+
+    def _saved(self, place: int, row: Raw) -> BatchCall | None:
+        """One object of an answer: refused by itself, as we want it, or otherwise."""
+        item = wire.typed(wire.BatchItem, row)
+        if item.error is not None:
+            self._answer(place, Fate.REFUSED, str(item.error.get("message") or item.error.get("code") or "refused"))
+        elif self._stands(place, row):
+            self._answer(place, Fate.DONE)
+        else:
+            return self._differs(place, row)
+        return None
 
     def _lost(self, call: BatchCall, error: ChannelError) -> list[BatchCall]:
         """The answer was lost: part of the batch may be done. Read what stands there; the rest goes in smaller batches, since
@@ -142,7 +156,11 @@ class Batch(ABC, Generic[T]):
         left: list[int] = []
         for place in call.places:
             row = there.get(self._pairs[place])
-            if row is not None and self._stands(place, row):
+            try:
+                is_done = row is not None and self._stands(place, row)
+            except NotUnderstood:
+                is_done = False
+            if is_done:
                 self._answer(place, Fate.DONE)
             else:
                 left.append(place)

@@ -139,10 +139,13 @@ class WooCommerceSimulator(Trade, Simulator):
         return None
 
     def _rest(self, request: Request, route: str, fault: str) -> Answer:
-        who = caller(self.state, request)
         if route == "/":
+            if request.headers.get("authorization", "").lower().startswith("basic "):
+                # Outside its shop's routes WordPress takes it for an application password.
+                raise Problem(401, "invalid_username", "Unknown username. Check again or try your email address.")
             self.counters.read("index")
             return _json(200, self._index())
+        who = caller(self.state, request)
         for method, pattern, handler in ROUTES:
             found = re.fullmatch(pattern, route)
             if found and _speaks(method, request.method):
