@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from shop_world import World, connect
+from shop_world import NOW, World, connect
 
-from comptoir.channels.records import PriceFigure
+from comptoir.channels.models import Channel
+from comptoir.channels.records import Named, PriceFigure
 from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog.models import Price, PriceList
 from comptoir.connectors.prestashop.simulator import PrestaShopSimulator, hub_rights, pricing_rights
 from comptoir.engine import queue
 from comptoir.engine.models import Finding, PlanRow, Run
+from comptoir.flows import connecting, taxes
 from comptoir.flows import prices as flow
 from comptoir.kit import clock
 from comptoir.kit.actor import SYSTEM
@@ -58,6 +60,19 @@ class Shop:
         product, attribute = map(int, listing.split("-"))
         base = Decimal(self.state.store.get("products", product)["price"])
         return base + Decimal(self.state.store.get("combinations", attribute)["price"]) if attribute else base
+
+    def look_around(self) -> None:
+        """Test the connection, as a person does."""
+        row = self.world.channel
+        seen = connecting.ask_around(row)
+        with transaction.atomic(), queue.without_wakeups():
+            connecting.keep_surroundings(row, seen, actor=SYSTEM, at=self.world.at)
+
+    def state_tax(self, tax: str, rate: str) -> None:
+        """A person states a rate."""
+        self.world.channel.refresh_from_db()
+        with transaction.atomic(), queue.without_wakeups():
+            flow.state_tax(self.world.channel, tax, Decimal(rate), at=self.world.at, actor=SYSTEM)
 
     def push(self) -> Run:
         return Run.objects.get(pk=self.world.run("push_prices"))
@@ -182,13 +197,57 @@ def test_without_a_tax_rate_nothing_is_told_and_a_person_is_asked_for_it(shop_of
     shop.rule(retail, most_change=100)
     run = shop.push()
     assert (run.changed, run.parked) == (0, 1)
-    assert shop.open("price_tax_missing") == {"tax:1": {"tax": "1"}}
-    with transaction.atomic():
-        offers.map_to(shop.world.channel.pk, "tax", "1", "20", at=shop.world.at, actor=SYSTEM)
-        prices.mark_point(shop.point.pk, at=shop.world.at)
+    assert shop.open("price_tax_missing") == {"tax:1": {"tax": "VAT standard"}}
+    shop.look_around()
+    asked = taxes.rows(shop.world.channel)
+    assert [(one.name, one.rate) for one in asked] == [("VAT standard", None), ("VAT reduced", Decimal(5))]
+    shop.state_tax("1", "20")
+    assert shop.open("prices_held") == {f"channel:{shop.world.channel.pk}": {"prices": 14}}
+    assert shop.push().changed == 0  # of a live channel a person sees the difference first
+    flow.let_through(shop.world.channel.pk)
     assert shop.push().changed == 1
     assert shop.there(CUP) == Decimal(6)
     assert shop.open("price_tax_missing") == {}
+
+
+def test_a_rate_that_the_shop_changes_lets_its_prices_be_compared_again(shop_of: Callable[..., Shop]) -> None:
+    shop = shop_of()
+    retail = catalog.price_list("retail", RETAIL, "GBP", tax_included=True)
+    shop.price(CUP, "6.00", retail)
+    shop.rule(retail, most_change=100)
+    assert (shop.push().unchanged, shop.push().seen) == (1, 0)
+    shop.look_around()
+    assert shop.push().seen == 0  # it says what it said before
+    shop.state.store.execute("UPDATE taxes SET rate = 25 WHERE id = 1")
+    shop.look_around()
+    assert shop.push().changed == 1
+    assert shop.there(CUP) == Decimal("4.80")
+
+
+def test_a_tax_class_without_a_rate_is_proposed_one_by_its_name_or_by_what_another_shop_says(db: None) -> None:
+    here, other = (
+        Channel.objects.create(
+            name=code, code=code, kind="prestashop", currency="EUR", created_at=NOW, webhook_token=code
+        )
+        for code in ("here", "other")
+    )
+    names = {"1": "FR Taux réduit (5,5%)", "2": "Livres", "3": "Entre 5 % et 20 %", "4": "Import"}
+    offers.see(here.pk, "tax", [Named(external_id=key, name=name) for key, name in names.items()], at=NOW)
+    offers.see(here.pk, "tax", [Named(external_id="1", name="")], at=NOW)  # met again in a price, which has no names
+    offers.see(other.pk, "tax", [Named(external_id="9", name="LIVRES")], at=NOW)
+    offers.map_to(other.pk, "tax", "9", "5.5", at=NOW, actor=SYSTEM)
+    offers.map_to(here.pk, "tax", "4", "0", at=NOW, actor=SYSTEM)
+
+    found = taxes.rows(here)
+
+    assert [(one.name, one.rate, one.proposed) for one in found] == [
+        ("Entre 5 % et 20 %", None, None),
+        ("FR Taux réduit (5,5%)", None, Decimal("5.5")),
+        ("Livres", None, Decimal("5.5")),
+        ("Import", Decimal(0), None),
+    ]
+    Channel.objects.filter(pk=other.pk).update(currency="SEK")  # another country's books are taxed otherwise
+    assert [one.proposed for one in taxes.rows(here) if one.name == "Livres"] == [None]
 
 
 def test_another_currency_is_told_at_a_stated_rate_and_without_one_refused(shop_of: Callable[..., Shop]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.test import Client
 from shop_world import NOW
 
+from comptoir.accounts.models import Role, User
 from comptoir.channels import channel as channels
 from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
@@ -22,7 +23,7 @@ from comptoir.commerce.inventory.models import Warehouse
 from comptoir.connectors.prestashop.simulator import DEMO_KEY, PrestaShopSimulator, hub_rights, read_rights
 from comptoir.engine.models import Finding, Flow
 from comptoir.events.models import Event
-from comptoir.flows import connecting
+from comptoir.flows import connecting, taxes
 from comptoir.kit import clock, sql
 from comptoir.kit.actor import SYSTEM
 from comptoir.kit.secrets import Box
@@ -74,6 +75,73 @@ def to_the_summary(owner: Client, **places: Any) -> Channel:
     )
     row.refresh_from_db()
     return row
+
+
+# -- taxes ---------------------------------------------------------------------------------------------------------------
+
+
+def at_the_mappings(owner: Client) -> str:
+    owner.post(STEP + "found/", {"how": "on"})
+    owner.post(STEP + "products/", {"how": "on"})
+    return owner.get(STEP + "mappings/").content.decode()
+
+
+def test_rates_that_the_shop_says_are_shown_and_another_may_be_stated(owner: Client, shop: PrestaShopSimulator) -> None:
+    row = connected(owner)
+    page = at_the_mappings(owner)
+
+    assert "The shop says its rates" in page
+    assert page.index("VAT reduced") < page.index("5 %") < page.index("VAT standard") < page.index("20 %")
+
+    answer = owner.post(STEP + "mappings/", {"tax:1": "120", "tax:2": ""})
+    assert answer["Location"] == STEP + "mappings/"
+    assert "A tax rate is 0 to 100 percent" in owner.get(STEP + "mappings/").content.decode()
+    owner.post(STEP + "mappings/", {"tax:1": "10 %", "tax:2": ""})
+    assert [(one.external_id, one.stated, one.rate) for one in taxes.rows(row)] == [
+        ("2", None, Decimal(5)),
+        ("1", Decimal(10), Decimal(10)),
+    ]
+    assert (
+        Event.objects.get(name="offers.mapping.changed").facts["kind"] == "tax"
+    )  # what was left as it is says nothing
+
+
+def test_a_class_without_a_rate_is_said_first_with_what_its_name_says(owner: Client, shop: PrestaShopSimulator) -> None:
+    shop.state.store.update("tax_rule_groups", 1, name="VAT 17,5 %")
+    shop.state.store.execute("DELETE FROM tax_rules WHERE id_tax_rules_group = 1")
+    row = connected(owner)
+    page = at_the_mappings(owner).partition('id="taxes"')[2]
+
+    assert "1 class has no rate" in page
+    assert page.index("VAT 17,5") < page.index("proposed") < page.index("VAT reduced")
+    assert 'value="17.5"' in page
+    assert taxes.rows(row)[0].rate is None  # until somebody has said yes
+
+
+def test_where_the_key_may_not_read_rates_nothing_is_asked_yet(owner: Client, shop: PrestaShopSimulator) -> None:
+    rights = hub_rights()
+    rights["tax_rule_groups"] = set()
+    shop.state.add_key(DEMO_KEY, rights)
+    connected(owner)
+
+    assert "asked for then" in at_the_mappings(owner)
+
+
+def test_rates_stand_in_the_mappings_of_a_channel_for_who_may_change_them(
+    owner: Client, person: Callable[[Role], User], shop: PrestaShopSimulator
+) -> None:
+    row = to_the_summary(owner)
+    address = f"/channels/{row.code}/mappings/"
+    reader = Client()
+    reader.force_login(person(Role.READER))
+
+    assert f'action="/channels/{row.code}/settings/prices/tax"' in owner.get(address).content.decode()
+    assert "VAT standard" in (page := reader.get(address).content.decode())
+    assert "<input" not in page[page.index('id="taxes"') :].partition("</table>")[0]
+
+    given = {"class": "2", "rate": "5,5"}
+    assert owner.post(f"/channels/{row.code}/settings/prices/tax", given)["Location"] == f"{address}#taxes"
+    assert taxes.rows(row)[0].stated == Decimal("5.5")
 
 
 # -- credentials ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.orders import takeover
 from comptoir.engine import effects, findings, flow, runs
 from comptoir.engine.models import Run, RunStatus, Severity
+from comptoir.flows import prices, taxes
 from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, Conflict
@@ -151,6 +153,7 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
         timezone=seen.timezone, currency=seen.currency, version=seen.version, external_identity=_identity(row, seen)
     )
     row.refresh_from_db()
+    charged = taxes.told(row.pk)
     before = dict(Seen.objects.filter(channel=row).values_list("content", flat=True).first() or {})
     Seen.objects.update_or_create(channel=row, defaults={"content": to_json(seen), "seen_at": at})
     sql.execute(
@@ -161,6 +164,7 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
     )
     offers.see(row.pk, "carrier", seen.carriers, proposals=_carriers(seen.carriers), at=at)
     offers.see(row.pk, "payment", seen.payment_methods, at=at)
+    _keep_taxes(row, seen, charged, at=at)
     offers.see(row.pk, "status", [Named(external_id=one.external_id, name=one.name) for one in seen.statuses], at=at)
     subject = f"channel:{row.pk}"
     findings.close(
@@ -179,6 +183,14 @@ def keep_surroundings(row: Channel, seen: Surroundings, *, actor: Actor, at: dat
         ],
         at=at,
     )
+
+
+def _keep_taxes(row: Channel, seen: Surroundings, before: dict[str, Decimal], *, at: datetime) -> None:
+    """Classes may be given a rate by a person; where the channel charges another rate than before, prices are compared."""
+    classes = [Named(external_id=one.external_id, name=one.name) for one in seen.tax_classes]
+    offers.see(row.pk, "tax", classes, at=at)
+    if taxes.told(row.pk) != before:
+        prices.compare_again(row.pk, at=at)
 
 
 def _carriers(there: Sequence[Named]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
+from comptoir.channels.models import Channel, Mode
 from comptoir.channels.records import Answer, Named, PriceFigure, PriceToTell
 from comptoir.commerce.catalog import events as catalog
 from comptoir.engine import findings
@@ -20,10 +21,14 @@ from comptoir.engine.flow import OUT, flow
 from comptoir.engine.models import Finding, Severity
 from comptoir.engine.runs import PlanLine, RunContext, start_after_commit
 from comptoir.events.record import Happened, on
+from comptoir.flows import taxes
 from comptoir.flows.levels import HELD
 from comptoir.kit import clock
+from comptoir.kit.actor import Actor
+from comptoir.kit.errors import BadInput
 from comptoir.offers import actions as offers
 from comptoir.offers import prices
+from comptoir.offers.models import Mapping, SellingPoint
 from comptoir.offers.prices import Change, Wanted
 
 PREVIEW = 1_000  # lines of a preview in one step
@@ -152,7 +157,8 @@ def _sort(
             continue
         except prices.TaxRateMissing as missing:
             unsaid.append(one.offer)
-            run.found("price_tax_missing", prices.tax_subject(figure), Severity.ERROR, **missing.facts)
+            named = {**missing.facts, "tax": taxes.names(channel.ref).get(figure.tax_class, figure.tax_class)}
+            run.found("price_tax_missing", prices.tax_subject(figure), Severity.ERROR, **named)
             continue
         said |= {prices.rate_subject(one, figure), prices.tax_subject(figure)}
         if amount == figure.amount:
@@ -197,7 +203,7 @@ NOT_THERE = "the channel has no such listing"
 def _see_taxes(channel: int, figures: Iterable[PriceFigure], run: RunContext) -> None:
     """Tax classes are met in prices, and may be given a rate by a person."""
     classes = sorted({figure.tax_class for figure in figures if figure.tax_class})
-    offers.see(channel, "tax", [Named(external_id=one, name=one) for one in classes], at=run.at)
+    offers.see(channel, "tax", [Named(external_id=one, name="") for one in classes], at=run.at)
 
 
 def _plan(run: RunContext, channel: int, compared: _Compared) -> None:
@@ -314,6 +320,37 @@ def look_first(channel: int, point: int, *, at: datetime) -> None:
     if waiting := prices.hold(point, until=at + UNTIL_LOOKED):
         about = {"prices": waiting}
         findings.report([findings.Report(channel, "prices_held", f"channel:{channel}", Severity.ERROR, about)], at=at)
+
+
+def state_tax(row: Channel, tax: str, rate: Decimal | None, *, at: datetime, actor: Actor) -> list[int]:
+    """A person states the rate of one of a channel's tax classes; None: as the channel says. The points whose prices are
+    compared again; those of a live channel tell nothing before a person has seen the difference."""
+    known = Mapping.objects.filter(channel=row, kind="tax", external_id=tax).first()
+    if known is None:
+        raise BadInput("no such tax class", place="tax", value=tax)
+    if rate is not None and not 0 <= rate <= 100:
+        raise BadInput("a tax rate is 0 to 100 percent", place="tax rate", value=str(rate), cure="20")
+    text = "" if rate is None else format(rate.normalize(), "f")
+    if text == known.ours:
+        return []
+    offers.map_to(row.pk, "tax", tax, text, at=at, actor=actor)
+    points = compare_again(row.pk, at=at)
+    if row.mode == Mode.PRODUCTION:
+        for point in points:
+            look_first(row.pk, point, at=at)
+    return points
+
+
+def compare_again(channel: int, *, at: datetime) -> list[int]:
+    """A rate of tax changed: every price that the hub owns at a channel is compared again. Its points."""
+    points = list(
+        SellingPoint.objects.filter(channel=channel, owns_price=False).order_by("id").values_list("pk", flat=True)
+    )
+    for point in points:
+        prices.mark_point(point, at=at)
+    if points:
+        start_after_commit("push_prices", [channel])
+    return points
 
 
 def let_through(channel: int) -> None:

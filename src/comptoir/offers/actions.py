@@ -483,14 +483,16 @@ def place_limits(point: int, *, buffer: Decimal, minimum: Decimal, maximum: Deci
 def see(
     channel: int, kind: str, things: Sequence[Named], *, at: datetime, proposals: Mapping[str, str] | None = None
 ) -> None:
-    """Remember what there is to map; `proposals` map those that nobody has mapped yet. A person's choice is kept."""
+    """Remember what there is to map; `proposals` map those that nobody has mapped yet. A person's choice is kept, and so is
+    the name of what is met again without one."""
     proposals = proposals or {}
     sql.execute(
         """
         INSERT INTO offers_mapping (channel_id, kind, external_id, name, ours, retry, changed_at)
         SELECT %(channel)s, %(kind)s, s.id, s.name, s.ours, false, %(at)s
         FROM unnest(%(ids)s::text[], %(names)s::text[], %(ours)s::text[]) AS s (id, name, ours)
-        ON CONFLICT (channel_id, kind, external_id) DO UPDATE SET name = excluded.name WHERE offers_mapping.name <> excluded.name
+        ON CONFLICT (channel_id, kind, external_id) DO UPDATE SET name = excluded.name
+            WHERE excluded.name NOT IN ('', offers_mapping.name)
         """,
         {
             "channel": channel,

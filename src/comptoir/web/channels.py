@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.channels import channel as channels_
+from comptoir.channels import registry
 from comptoir.channels.models import HUB, Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.catalog import queries as catalog
@@ -31,7 +32,7 @@ from comptoir.engine import findings as findings_
 from comptoir.engine import flow as flows_
 from comptoir.engine import runs, schedule
 from comptoir.engine.models import Finding, Flow, Run, Trigger
-from comptoir.flows import budget, completeness, connecting, levels, reach, subscribing
+from comptoir.flows import budget, completeness, connecting, levels, reach, subscribing, taxes
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput, ComptoirError
 from comptoir.offers import actions as offers_
@@ -419,7 +420,7 @@ def tell_again(request: PersonRequest, code: str) -> HttpResponse:
 @require_GET
 @needs(Right.SEE_CHANNELS)
 def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
-    """Statuses, carriers and payments of the channel, and what each is here; unmapped ones first."""
+    """Statuses, carriers, payments and taxes of the channel, and what each is here; unmapped ones first."""
     it = find(code)
     known = {(m.kind, m.external_id): m for m in Mapping.objects.filter(channel=it)}
     seen = _surroundings(it)
@@ -434,6 +435,8 @@ def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
         "statuses": _mapped("status", statuses, known, states),
         "carriers": _mapped("carrier", carriers, known, {}),
         "payments": _mapped("payment", payments, known, {}),
+        "tells_prices": it.kind != HUB and "prices" in registry.find(it.kind).abilities,
+        "taxes": taxes.rows(it),
         "skus": sorted((m for m in known.values() if m.kind == "sku"), key=lambda m: m.external_id)[:200],
         "rules": RULES,
         "ours": staging_page.carriers_of_ours(),

@@ -21,7 +21,7 @@ from comptoir.channels.models import Channel, Seen
 from comptoir.channels.records import SaleState, Surroundings
 from comptoir.commerce.inventory.models import Warehouse
 from comptoir.engine.models import Flow, Run
-from comptoir.flows import connecting
+from comptoir.flows import connecting, prices, taxes
 from comptoir.kit import clock
 from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput, ComptoirError
@@ -31,6 +31,7 @@ from comptoir.offers.models import SellingPoint
 from comptoir.staging import actions as staging_
 from comptoir.staging.rules import BY_MEANING
 from comptoir.web import answers, cells, connect_refusals, connect_steps, findings_words, flow_words, matching, zone
+from comptoir.web import prices as prices_page
 from comptoir.web import runs as runs_page
 from comptoir.web import staging as staging_page
 from comptoir.web.connect_steps import held, reach, step
@@ -103,10 +104,15 @@ def _clock(skew: float | None) -> str:
 
 @step("mappings")
 def mappings(request: PersonRequest, it: Channel) -> HttpResponse:
-    """What its statuses, carriers and payments are here."""
+    """What its statuses, carriers, payments and taxes are here."""
     if request.method != "POST":
+        tells_prices = "prices" in registry.find(it.kind).abilities
+        classes = taxes.rows(it) if tells_prices else []
         context = {
             "groups": _groups(it),
+            "tells_prices": tells_prices,
+            "taxes": classes,
+            "open_taxes": sum(one.rate is None for one in classes),
             "rules": RULES,
             "ours": staging_page.carriers_of_ours(),
             "prices": matching.prices(it),
@@ -158,6 +164,9 @@ def _map(row: Channel, given: Mapping[str, str], *, actor: Actor, at: datetime) 
                 staging_page.tell(row.pk, staging_.map_carrier(row, one["external_id"], ours, actor=actor, at=at), at)
             else:
                 offers_.map_to(row.pk, name, one["external_id"], ours, at=at, actor=actor)
+    for tax in taxes.rows(row):
+        if (text := given.get(f"tax:{tax.external_id}")) is not None:
+            prices.state_tax(row, tax.external_id, prices_page.tax_rate(text), at=at, actor=actor)
 
 
 # -- where it sells from -------------------------------------------------------------------------------------------------

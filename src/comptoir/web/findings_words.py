@@ -289,8 +289,8 @@ WORDS: dict[str, Words] = {
     ),
     "price_tax_missing": Words(
         _("Prices of tax class “%(tax)s” cannot be told: its rate is not known"),
-        _("State the rate in the settings of the channel, or let the key read the shop's tax rules."),
-        "settings",
+        _("State its rate in the mappings, or let the key read the shop's tax rules."),
+        "mappings",
     ),
     "suspicious_prices": Words(
         _("%(prices)s of %(of)s prices would change very much, %(sku)s from %(before)s to %(after)s"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -25,10 +26,11 @@ from comptoir.commerce.catalog.models import Price, PriceList, Variant
 from comptoir.engine import runs
 from comptoir.engine.models import Finding, Flow, Trigger
 from comptoir.flows import prices as flow
+from comptoir.flows import taxes
 from comptoir.kit import clock
+from comptoir.kit.actor import Actor
 from comptoir.kit.errors import BadInput
 from comptoir.kit.money import minor_unit
-from comptoir.offers import actions as offers
 from comptoir.offers import prices
 from comptoir.offers.models import Mapping, SellingPoint
 from comptoir.web import answers, cells, findings_words, lists
@@ -170,7 +172,7 @@ def settings(it: Channel) -> dict[str, Any] | None:
     return {
         "points": list(SellingPoint.objects.filter(channel=it).order_by("id")),
         "lists": list(PriceList.objects.order_by("id")[:MOST_LISTS]),
-        "taxes": list(Mapping.objects.filter(channel=it, kind="tax").order_by("external_id")[:200]),
+        "taxes": any(row.rate is None for row in taxes.rows(it)),
         "aside": findings_words.title(aside.code, aside.facts) if aside else "",
     }
 
@@ -201,12 +203,16 @@ def set_rules(request: PersonRequest, code: str, pk: int) -> HttpResponse:
         )
         if is_changed and given.get("owner") == "hub" and it.mode == Mode.PRODUCTION:
             flow.look_first(it.pk, point.pk, at=at)
-            row = Flow.objects.filter(channel=it, kind="push_prices").first()
-            if row is not None:
-                preview = runs.request(row.pk, Trigger.PERSON, who, preview=True, at=at)
+            preview = _difference(it, actor=who, at=at)
     if preview is not None:
         return redirect("run", preview)
     return redirect(f"{reverse('channel_settings', args=[code])}#prices")
+
+
+def _difference(it: Channel, *, actor: Actor, at: datetime) -> int | None:
+    """Ask what the prices of a channel would be by its new rules: the run."""
+    row = Flow.objects.filter(channel=it, kind="push_prices").first()
+    return None if row is None else runs.request(row.pk, Trigger.PERSON, actor, preview=True, at=at)
 
 
 def _percent(text: str, place: str) -> int:
@@ -219,22 +225,27 @@ def _percent(text: str, place: str) -> int:
 @require_POST
 @needs(Right.CHANGE_CHANNELS)
 def state_tax(request: PersonRequest, code: str) -> HttpResponse:
-    """The tax rate of one of the channel's classes, as a person states it; empty: as the channel says."""
+    """The tax rate of one of the channel's classes, as a person states it; empty: as the channel says. Of a live channel the
+    difference is shown first."""
     it = get_object_or_404(Channel, code=code)
-    at = clock.now()
+    known = get_object_or_404(Mapping, channel=it, kind="tax", external_id=request.POST.get("class", ""))
+    at, who = clock.now(), answers.actor(request.user)
+    preview = None
     with answers.attempt(
         request, _("Saved. Prices are compared with the next run; the preview shows what would change.")
     ):
-        key, text = request.POST.get("class", ""), request.POST.get("rate", "").strip()
-        rate = parse_quantity(text, _("tax rate")) if text else None
-        if rate is not None and not 0 <= rate <= 100:
-            raise BadInput(_("a tax rate is 0 to 100 percent"), place=_("tax rate"), value=text, cure="20")
-        known = get_object_or_404(Mapping, channel=it, kind="tax", external_id=key)
-        offers.map_to(it.pk, "tax", known.external_id, cells.plain(rate), at=at, actor=answers.actor(request.user))
-        for point in SellingPoint.objects.filter(channel=it, owns_price=False).values_list("pk", flat=True):
-            prices.mark_point(point, at=at)
-        runs.start_after_commit("push_prices", [it.pk])
-    return redirect(f"{reverse('channel_settings', args=[code])}#prices")
+        rate = tax_rate(request.POST.get("rate", ""))
+        if flow.state_tax(it, known.external_id, rate, at=at, actor=who) and it.mode == Mode.PRODUCTION:
+            preview = _difference(it, actor=who, at=at)
+    if preview is not None:
+        return redirect("run", preview)
+    return redirect(f"{reverse('channel_mappings', args=[code])}#taxes")
+
+
+def tax_rate(text: str) -> Decimal | None:
+    """A rate as it is typed, in percent; nothing: as the channel says."""
+    text = text.strip().removesuffix("%").strip()
+    return parse_quantity(text, _("tax rate")) if text else None
 
 
 @require_POST

@@ -80,6 +80,25 @@ def test_a_rate_that_nobody_may_read_is_not_guessed(prestashop: Any) -> None:
     assert found[shop.listings[1]].tax_rate == 0  # no group: no tax, which the shop says by itself
 
 
+def test_the_connection_test_says_each_class_and_its_rate_as_far_as_the_key_may_read(prestashop: Any) -> None:
+    shop = Shop(prestashop)
+    shop.bench.shop.store.update("tax_rule_groups", 2, active=0)
+    assert classes(shop) == {"1": ("VAT standard", 20)}
+    rights = pricing_rights()
+    del rights["taxes"]
+    shop.bench.shop.add_key(DEMO_KEY, rights)
+    assert classes(shop) == {"1": ("VAT standard", None)}
+    del rights["tax_rule_groups"]
+    shop.bench.shop.add_key(DEMO_KEY, rights)
+    assert classes(shop) == {}
+    seen = shop.bench.open().probe.look_around()
+    assert (seen.missing_rights, seen.warnings) == ((), ())  # only who tells prices needs them
+
+
+def classes(shop: Shop) -> dict[str, tuple[str, Any]]:
+    return {one.external_id: (one.name, one.rate) for one in shop.bench.open().probe.look_around().tax_classes}
+
+
 @VERSIONS
 def test_a_combination_is_told_what_it_adds_to_its_product(prestashop: Any, version: str) -> None:
     shop = Shop(prestashop, version)

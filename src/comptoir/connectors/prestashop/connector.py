@@ -68,6 +68,7 @@ class PrestaShopProbe:
             warnings=tuple(dict.fromkeys(warnings)),
             clock_skew=skew,
             languages=self._languages(missing),
+            tax_classes=lookups.tax_classes(),  # rights that only prices need: asked for here, never called missing
             identity=self._client.config.shop_url,
         )
 

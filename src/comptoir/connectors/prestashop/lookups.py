@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from comptoir.channels.errors import NotLetIn, NotUnderstood
-from comptoir.channels.records import Odd
+from comptoir.channels.records import Odd, TaxClass
 from comptoir.connectors.prestashop import reading, wire
 from comptoir.connectors.prestashop.client import PrestaShopClient, any_of, lacks_right
 
@@ -125,6 +125,21 @@ class Lookups:
             if not rule.id_state and rule.zipcode_from in ("", "0") and rule.id_tax in taxes:
                 found.setdefault(rule.id_tax_rules_group, taxes[rule.id_tax].rate)
         return found
+
+    def tax_classes(self) -> tuple[TaxClass, ...]:
+        """Groups of tax rules that products may have, each with the rate of the shop's own country. None where the key may
+        not read them."""
+        try:
+            groups = self.table("tax_rule_groups", wire.TaxRuleGroup)
+        except NotLetIn as error:
+            if not lacks_right(error):
+                raise
+            return ()
+        return tuple(
+            TaxClass(external_id=str(row.id), name=row.name, rate=self.tax_rates.get(row.id))
+            for row in groups.values()
+            if row.active and not row.deleted
+        )
 
     @cached_property
     def countries(self) -> dict[int, wire.Coded]:

@@ -326,6 +326,15 @@ class Impact(Struct, frozen=True, kw_only=True):
     price: Decimal = Decimal(0)
 
 
+class TaxRuleGroup(Struct, frozen=True, kw_only=True):
+    """What a product's tax is chosen from: one rule for each country."""
+
+    id: int
+    name: str = ""
+    active: bool = True
+    deleted: bool = False
+
+
 class TaxRule(Struct, frozen=True, kw_only=True):
     id: int
     id_tax_rules_group: int
