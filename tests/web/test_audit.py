@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -207,3 +209,43 @@ def test_each_question_has_its_index() -> None:
         plan = rows_.order_by("-at", "-id")[:51].explain()
         assert index in plan, plan
         assert "Sort" not in plan, plan
+
+
+def exported(client: Client, **asked: str) -> list[dict[str, str]]:
+    answer = client.get("/settings/audit/audit.csv", asked)
+    assert answer["Content-Type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+
+
+def test_the_trail_is_exported_as_it_is_narrowed_and_no_cell_runs(owner: Client, shop: Channel) -> None:
+    at = clock.now()
+    for n, name in enumerate(("orders.order.held", "channels.channel.paused", "orders.order.held")):
+        person = Actor(ActorKind.PERSON, "7", '=HYPERLINK("http://evil.test")')
+        record(name, {"note": "-1+1", "n": n}, actor=person, at=at + timedelta(seconds=n), subject=f"channel:{shop.pk}")
+    record("engine.run.finished", {}, actor=FLOW, at=at, subject="")
+
+    mine = exported(owner, part="orders")
+    assert [(row["event"], row["about"], row["facts"]) for row in mine] == [
+        ("orders.order.held", "Corner shop", '{"n": 2, "note": "-1+1"}'),
+        ("orders.order.held", "Corner shop", '{"n": 0, "note": "-1+1"}'),
+    ]
+    assert mine[0]["by"].startswith("'=HYPERLINK")
+    assert mine[0]["at"] == (at + timedelta(seconds=2)).isoformat()
+    assert [row["event"] for row in exported(owner, tab="all", by="flow:")] == ["engine.run.finished"]
+    assert {row["event"] for row in exported(owner, about=f"channel:{shop.pk}")} == {
+        "orders.order.held", "channels.channel.paused",
+    }  # fmt: skip
+    assert exported(owner, q="nobody at all") == []
+    assert "audit.csv?part=orders" in text(owner, part="orders")
+
+
+def test_a_large_trail_is_exported_in_few_queries(owner: Client, shop: Channel) -> None:
+    at = clock.now()
+    Event.objects.bulk_create(
+        Event(name="orders.order.held", facts={}, actor_kind="person", actor_id="7", actor_label="Zoe", at=at,
+              subject=f"channel:{shop.pk}")
+        for _ in range(2_500)
+    )  # fmt: skip
+    with CaptureQueriesContext(connection) as asked:
+        assert len(exported(owner, part="orders")) == 2_500
+    assert len(asked) < 30

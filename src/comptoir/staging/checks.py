@@ -91,6 +91,12 @@ def examine(sale: Sale, known: Known, repairs: Mapping[str, Any], *, at: datetim
         anomalies.append({"code": code, "line": line, "facts": facts})
 
     point = _point(sale, known)
+    if sale.origin:
+        rule = rule_for(sale, known.statuses.get(sale.status), counting_since=None, was_counted=False)
+        goods = ", ".join(f"{abs(line.quantity).normalize():f} × {line.sku or line.name}" for line in sale.lines)
+        odd("no_origin", origin=sale.origin, total=str(sale.total), currency=sale.currency, goods=goods[:500])
+        # Amounts and quantities below zero are in its nature, and nothing is reserved for it: no more than this is wrong.
+        return Examined(_state(rule, anomalies), rule, anomalies, {}, point, codes={"no_origin"})
     since = known.counting_since.get(point.id) if point else None
     was_counted = bool(repairs.get("was_counted"))
     rule = rule_for(sale, known.statuses.get(sale.status), counting_since=since, was_counted=was_counted)
@@ -104,8 +110,6 @@ def examine(sale: Sale, known: Known, repairs: Mapping[str, Any], *, at: datetim
         odd("unknown_currency", currency=sale.currency)
     if not sale.lines:
         odd("no_lines")
-    if sale.origin:
-        odd("no_origin", origin=sale.origin)
     if sale.placed_at > at + CLOCK_SLACK:
         odd("future_date", placed_at=sale.placed_at.isoformat())
 

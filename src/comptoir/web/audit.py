@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -27,10 +30,10 @@ from comptoir.commerce.orders.models import Order
 from comptoir.engine.models import Flow
 from comptoir.events import queries
 from comptoir.events.models import Event
-from comptoir.kit import clock
+from comptoir.kit import clock, spreadsheets
 from comptoir.kit.actor import ActorKind
 from comptoir.offers.models import SellingPoint
-from comptoir.web import cells, event_words, flow_words, lists
+from comptoir.web import cells, event_words, exports, flow_words, lists
 
 TABS = {"people": _("People and programs"), "all": _("Everything")}
 PERIODS = {
@@ -47,6 +50,8 @@ HUB = {
 }
 MOST = 200  # people and tokens to choose from
 FACTS = 40  # shown of one event
+EXPORTED = 50_000  # rows of a file
+_CHUNK = 1_000
 
 
 def _who(row: Event) -> str:
@@ -205,12 +210,50 @@ LISTING = lists.Listing(
 @needs(Right.SEE_AUDIT)
 def audit(request: PersonRequest) -> HttpResponse:
     """The trail; `about` asks for one thing alone."""
+    tab, rows, listing = _asked(request)
+    context = {
+        "list": listing.show(request, rows),
+        "tabs": TABS,
+        "tab": tab,
+        "tab_field": "tab",
+        "asked": request.GET.urlencode(),
+        "exported": cells.number(EXPORTED),
+    }
+    return render(request, "settings/audit.html", context)
+
+
+def _asked(request: PersonRequest) -> tuple[str, QuerySet[Event], lists.Listing]:
+    """The tab that an address asks for, its rows, and the list with what narrows them."""
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "people"
     rows = queries.by_people() if tab == "people" else queries.everything()
-    listing, about = LISTING, request.GET.get("about", "")[:80].replace("\0", "")
-    if about:
-        only = lists.Filter("about", _("About anything"), lambda: [(about, about)], _about_one)
-        listing = replace(LISTING, filters=(*LISTING.filters, only))
-    shown = listing.show(request, rows)
-    return render(request, "settings/audit.html", {"list": shown, "tabs": TABS, "tab": tab, "tab_field": "tab"})
+    about = request.GET.get("about", "")[:80].replace("\0", "")
+    if not about:
+        return tab, rows, LISTING
+    only = lists.Filter("about", _("About anything"), lambda: [(about, about)], _about_one)
+    return tab, rows, replace(LISTING, filters=(*LISTING.filters, only))
+
+
+@require_GET
+@needs(Right.SEE_AUDIT)
+def export(request: PersonRequest) -> HttpResponse:
+    """The trail as CSV, narrowed as it is on the page: the latest, as many as a file should hold."""
+    _tab, rows, listing = _asked(request)
+    latest = listing.narrowed(request, rows).order_by("-at", "-id")[:EXPORTED]
+    pieces = [spreadsheets.lines([_HEAD])]
+    with transaction.atomic():  # of one moment, and read as it is written
+        found = latest.iterator(chunk_size=_CHUNK)
+        while chunk := list(itertools.islice(found, _CHUNK)):
+            _fill(chunk)
+            pieces.append(spreadsheets.lines(map(_line, chunk)))
+    return exports.download("audit.csv", exports.MARK + "".join(pieces).encode(), "text/csv; charset=utf-8")
+
+
+_HEAD = ("at", "by", "by_kind", "what", "event", "about", "subject", "facts")
+
+
+def _line(row: Event) -> tuple[str, ...]:
+    about = getattr(row, "about", ("", ""))[0]
+    facts = json.dumps(row.facts, ensure_ascii=False) if row.facts else ""
+    said = event_words.told(row.name, row.facts)
+    return row.at.isoformat(), flow_words.who(row), row.actor_kind, said, row.name, about, row.subject, facts

@@ -99,7 +99,7 @@ WORDS: dict[str, Words] = {
         _("It claims to be placed in the future"), _("Check the clock and the time zone of the shop."), "settings"
     ),
     "no_origin": Words(
-        _("It cancels or refunds a sale that is not known"),
+        _("A cancellation or refund of %(total)s %(currency)s belongs to no sale that is known: %(goods)s"),
         _("Find out which sale it belongs to, then reject it."),
         "staging",
     ),
@@ -484,6 +484,7 @@ KINDS = {
     "line_cancelled_here_only": _("Line cancelled here, not at the channel"),
     "kit_without_parts": _("Kit without parts"),
     "level_refused": _("Level refused"),
+    "no_origin": _("Refund of an unknown sale"),
     "suspicious_levels": _("Suspicious levels"),
     "price_refused": _("Price refused"),
     "price_rate_missing": _("Rate between currencies missing"),

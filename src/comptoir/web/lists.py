@@ -133,6 +133,12 @@ class Listing:
             first=_with(asked, after=None),
         )
 
+    def narrowed(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Every row that the address asks for, whatever its page: for a file."""
+        _chosen, rows = self._narrow(rows, request.GET)
+        _text, _note, rows = self._search(rows, request.GET)
+        return rows
+
     def _body(self, items: Sequence[Any]) -> SafeString:
         """Drawn here and not in the template, where a page of cells takes longer than all else that the page does."""
         picked = '<td class="ps"><input type="checkbox" name="picked" value="{}" form="{}" aria-label="{}"></td>'

@@ -161,6 +161,7 @@ urlpatterns = [
     path("settings/roles/", roles.roles, name="roles"),
     path("settings/roles/second-factor", roles.require_second_factor, name="roles_second_factor"),
     path("settings/audit/", audit.audit, name="audit"),
+    path("settings/audit/audit.csv", audit.export, name="audit_csv"),
     path("settings/alerts/", alerts.alerts, name="alerts"),
     path("settings/alerts/<int:pk>/", alerts.destination, name="alert_destination"),
     path("settings/alerts/<int:pk>/try", alerts.try_out, name="alert_try"),
