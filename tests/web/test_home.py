@@ -41,7 +41,7 @@ def home(client: Client, at: datetime = NOON) -> str:
 
 def turnover(page: str) -> list[list[str]]:
     """The rows of the table of turnover as their texts."""
-    table = page[page.index('<table class="turnover">') :].partition("</table>")[0]
+    table = page[page.index('<table class="list turnover">') :].partition("</table>")[0]
     table = re.sub(r"<svg.*?</svg>", "", table, flags=re.DOTALL)
     rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in table.split("<tr")[2:]]
     return [

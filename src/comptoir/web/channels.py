@@ -23,7 +23,7 @@ from comptoir.accounts.rights import PersonRequest, Right, allows, needs
 from comptoir.channels import channel as channels_
 from comptoir.channels import registry
 from comptoir.channels.models import HUB, Channel, Mode, Seen
-from comptoir.channels.records import Surroundings
+from comptoir.channels.records import SaleState, Surroundings
 from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.inventory.models import Level, Warehouse
 from comptoir.commerce.orders.models import Order
@@ -41,6 +41,7 @@ from comptoir.offers import trying
 from comptoir.offers.models import Mapping, Offer, PointWarehouse, SellingPoint
 from comptoir.staging import actions as staging_
 from comptoir.staging.models import StagedSale
+from comptoir.staging.rules import BY_MEANING
 from comptoir.web import answers, cells, findings_words, flow_words, lists
 from comptoir.web import findings as findings_page
 from comptoir.web import prices as prices_page
@@ -430,11 +431,10 @@ def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
     statuses = {m.external_id: m.name for m in known.values() if m.kind == "status"} | statuses
     payments = {p.external_id: p.name for p in seen.payment_methods} if seen else {}
     payments = {m.external_id: m.name for m in known.values() if m.kind == "payment"} | payments
-    states = {s.external_id: MEANINGS[s.state] for s in seen.statuses} if seen else {}
     context = {
-        "statuses": _mapped("status", statuses, known, states),
-        "carriers": _mapped("carrier", carriers, known, {}),
-        "payments": _mapped("payment", payments, known, {}),
+        "statuses": _statuses(_mapped("status", statuses, known), seen),
+        "carriers": _mapped("carrier", carriers, known),
+        "payments": _mapped("payment", payments, known),
         "tells_prices": it.kind != HUB and "prices" in registry.find(it.kind).abilities,
         "taxes": taxes.rows(it),
         "skus": sorted((m for m in known.values() if m.kind == "sku"), key=lambda m: m.external_id)[:200],
@@ -450,19 +450,30 @@ def _surroundings(it: Channel) -> Surroundings | None:
     return msgspec.convert(seen.content, Surroundings) if seen else None
 
 
-def _mapped(
-    kind: str, names: dict[str, str], known: dict[tuple[str, str], Mapping], states: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _mapped(kind: str, names: dict[str, str], known: dict[tuple[str, str], Mapping]) -> list[dict[str, Any]]:
     rows = [
         {
             "external_id": key,
             "name": name or key,
             "ours": known[kind, key].ours if (kind, key) in known else "",
-            "state": states.get(key, ""),
         }
         for key, name in names.items()
     ]
     return sorted(rows, key=lambda row: (bool(row["ours"]), row["name"].lower()))
+
+
+def _statuses(rows: list[dict[str, Any]], seen: Surroundings | None) -> list[dict[str, Any]]:
+    """What the flags of each say, and the rule that follows; what nobody has decided comes first."""
+    states = {status.external_id: status.state for status in seen.statuses} if seen else {}
+    rules = dict(RULES)
+    for row in rows:
+        state = states.get(row["external_id"], SaleState.UNKNOWN)
+        by_flags = BY_MEANING[state]
+        row["state"] = MEANINGS[state]
+        row["rule"] = rules.get(row["ours"], "")
+        row["by_flags"] = rules[by_flags.value] if by_flags else ""
+        row["is_open"] = not row["ours"] and by_flags is None
+    return sorted(rows, key=lambda row: not row["is_open"])
 
 
 @require_POST

@@ -83,6 +83,10 @@ DOUBTS = lists.Listing(
         _("What the products of this channel and yours disagree about is listed here, before anything is written."),
     ),
 )
+NOT_READ = lists.Empty(
+    _("Nothing is known yet"),
+    _("Read the products of the channel first: what they and yours disagree about is listed here."),
+)
 TO_LOOK_AT = replace(DOUBTS, columns=DOUBTS.columns[:3])
 
 
@@ -104,11 +108,14 @@ def doubts(request: PersonRequest, code: str) -> HttpResponse:
     listing = DOUBTS if may_change else TO_LOOK_AT
     if request.GET.get("state") == "ignored":
         listing = replace(listing, columns=(*listing.columns, lists.Column(_("Ignored"), _ignored, "d")))
+    about = matching_page.overview(it)
+    if not about["listings"]:
+        listing = replace(listing, empty=NOT_READ)
     shown = replace(listing, search=lambda text: _search(it, text)).show(request, _rows(request, it))
     query = request.GET.copy()
     query.pop("after", None)
     context = {
-        **matching_page.overview(it),
+        **about,
         "list": shown,
         "may_change": may_change,
         "export": f"{reverse('doctor_export', args=[code])}?{query.urlencode()}",

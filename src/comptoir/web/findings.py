@@ -67,7 +67,8 @@ def findings(request: PersonRequest) -> HttpResponse:
 
 def _subject(row: Finding) -> str:
     url = getattr(row, "url", "")
-    return cells.link(url, row.subject) if url else cells.name(row.subject)
+    words = findings_words.about(row.subject)
+    return cells.link(url, words) if url else cells.name(words)
 
 
 def _resolved(row: Finding) -> str:

@@ -455,6 +455,35 @@ def title(code: str, facts: Mapping[str, Any]) -> str:
     )
 
 
+#: What findings are about, before the id of it.
+SUBJECTS = {
+    "sale": _("sale"),
+    "order": _("order"),
+    "product": _("product"),
+    "listing": _("listing"),
+    "image": _("picture"),
+    "variant": _("variant"),
+    "offer": _("offer"),
+    "channel": _("channel"),
+    "flow": _("flow"),
+    "run": _("run"),
+    "supplier": _("supplier"),
+    "supplier_link": _("supplied product"),
+    "shipment": _("parcel"),
+    "warehouse": _("warehouse"),
+    "point": _("selling point"),
+    "tax": _("tax class"),
+    "rate": _("rate"),
+    "file": _("file"),
+}
+
+
+def about(subject: str) -> str:
+    """What a finding is about, as people say it; a kind that has no word as it is kept."""
+    kind, _colon, key = subject.partition(":")
+    return f"{SUBJECTS[kind]} {key}".strip() if kind in SUBJECTS else subject
+
+
 def _short(value: Any) -> Any:
     """Somebody else's words within a sentence of ours: not longer than the sentence."""
     return Truncator(value).chars(60) if isinstance(value, str) else value

@@ -360,11 +360,13 @@ WHAT = {
     "followed_there": _("The channel has taken out what was cancelled here"),
     "dealt_with": _("A person has dealt with: %(finding)s"),
     "erased": _("Personal data of the customer erased"),
+    "taken_over": _("When the channel went live: %(after)s"),
 }
+TAKEN_OVER = {"here": _("shipped here"), "left": _("had left already"), "": _("not decided")}
 
 
 def _happened(row: History) -> str:
-    labels = {**words.WORDS[Status], **words.WORDS[Preparation]}
+    labels = TAKEN_OVER if row.what == "taken_over" else {**words.WORDS[Status], **words.WORDS[Preparation]}
     said = str(WHAT.get(row.what) or row.what.replace("_", " ").capitalize())
     if row.what == "dealt_with":
         return said % {"finding": findings_words.title(str(row.facts.get("code", "")), {})}

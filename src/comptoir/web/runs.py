@@ -55,7 +55,7 @@ RUNS = lists.Listing(
     columns=(
         lists.Column(_("Flow"), _title, "a"),
         lists.Column(_("State"), state, "b"),
-        lists.Column(_("Started by"), lambda r: words.of(Trigger, r.trigger)),
+        lists.Column(_("Started by"), lambda r: words.of(Trigger, r.trigger), "c"),
         lists.Column(_("Queued"), lambda r: cells.moment(r.queued_at), "d"),
         lists.Column(_("Lasted"), _seconds, is_number=True),
         lists.Column(_("Seen"), _count("seen"), is_number=True),
@@ -129,7 +129,12 @@ def run(request: PersonRequest, pk: int) -> HttpResponse:
         "may_replay": _may_replay(it),
         "all_planned": sum(it.planned.values()),
         "findings": [
-            {"row": f, "title": findings_words.title(f.code, f.facts), "cure": findings_words.cure(f.code, f.facts)}
+            {
+                "row": f,
+                "title": findings_words.title(f.code, f.facts),
+                "about": findings_words.about(f.subject),
+                "cure": findings_words.cure(f.code, f.facts),
+            }
             for f in found
         ],
         "plan": list(it.plan.order_by("kind", "field", "id")[:PLAN]) if it.planned else [],

@@ -180,8 +180,16 @@ def carriers_of_ours() -> list[str]:
 def staged_raw(request: PersonRequest, pk: int) -> HttpResponse:
     """The sale exactly as the channel sent it, and as we understood it."""
     it = get_object_or_404(StagedSale.objects.select_related("channel"), pk=pk)
-    context = {"staged": it, "neutral": json.dumps(it.sale, indent=2, ensure_ascii=False)}
+    context = {"staged": it, "raw": _indented(it.raw), "neutral": json.dumps(it.sale, indent=2, ensure_ascii=False)}
     return render(request, "staging/raw.html", context)
+
+
+def _indented(text: str) -> str:
+    """What a channel sent, as people read it: JSON in lines, anything else as it came."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 @require_GET

@@ -31,3 +31,9 @@ on("click", "[data-copies]", async (event, button) => {
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent.trim());
   button.textContent = button.dataset.done;
 });
+
+// On a phone the row of tabs, or of pages, is longer than the screen: it begins where the reader is.
+document.querySelectorAll(".tabs [aria-current], .frame > nav [aria-current]").forEach((here) => {
+  const row = here.closest(".tabs, ul");
+  row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+});

@@ -10,6 +10,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from comptoir.accounts.rights import Right, allows
+from comptoir.channels import registry
 from comptoir.web import cells, flow_words, words
 
 register = template.Library()
@@ -85,3 +86,9 @@ def planned(name: str) -> Any:
 def counted(value: int) -> str:
     """A count, its thousands set apart."""
     return cells.number(value)
+
+
+@register.filter
+def connector(kind: str) -> str:
+    """How a kind of channel is called; one whose connector is not installed any more by its code."""
+    return registry.find(kind).title if kind in registry.kinds() else kind
