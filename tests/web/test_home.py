@@ -12,6 +12,9 @@ from django.test import Client
 
 from comptoir.accounts.models import User
 from comptoir.channels.models import Channel
+from comptoir.commerce.catalog.models import Product, Variant
+from comptoir.commerce.inventory.actions import default_warehouse
+from comptoir.commerce.inventory.models import Backorder, Reservation
 from comptoir.commerce.orders.models import Order, Status
 from comptoir.engine import findings
 from comptoir.engine.models import Severity
@@ -113,11 +116,42 @@ def test_errors_of_one_kind_are_one_line_with_a_way_to_each_channel(owner: Clien
     assert "says nothing about payment" not in home(picker)
 
 
-def test_what_waits_too_long_is_said(owner: Client) -> None:
-    order("1", NOON - timedelta(days=3), "1")
-    order("2", NOON - timedelta(hours=3), "1")
-    page = home(owner)
-    assert "1 order waits for more than two days" in page
+def promise(model: type[Reservation | Backorder], of: Order, variant: Variant) -> None:
+    """Goods for an order: on the shelf, or waited for."""
+    place = {"warehouse": default_warehouse()} if model is Reservation else {}
+    model.objects.create(
+        line=of.pk, order=of.pk, variant=variant, quantity=1, placed_at=of.placed_at, warehouses=[], **place
+    )
+
+
+def test_what_waits_too_long_is_said_and_each_figure_opens_what_it_counts(owner: Client, picker: Client) -> None:
+    product = Product.objects.create(name="Cup", created_at=NOON, changed_at=NOON)
+    cup = Variant.objects.create(product=product, sku="CUP", created_at=NOON, changed_at=NOON)
+    old, new, without, partly = (
+        order(str(n), NOON - timedelta(hours=hours), "1") for n, hours in enumerate((72, 3, 90, 5))
+    )
+    order("4", NOON, "1", is_blocked=True)
+    order("5", NOON, "1", status=Status.ON_HOLD)
+    for each in (old, new, partly):
+        promise(Reservation, each, cup)
+    for each in (without, partly):
+        promise(Backorder, each, cup)
+    for client in (owner, picker):
+        page = home(client)
+        waits = page.partition('<p class="waits">')[2].partition("</p>")[0]
+        said = re.findall(r'href="([^"]+)">([^<]+)', waits)
+        assert [words for _url, words in said] == [
+            "2 orders to prepare",
+            "1 of them waits for more than two days",
+            "1 order changed at its channel",
+            "1 order on hold",
+            "1 order is partly in stock",
+            "1 order waits for goods",
+        ]
+        for url, words in said:
+            with clock.using(clock.ManualClock(NOON)):
+                listed = client.get(url.replace("&amp;", "&")).context["list"]
+            assert len(listed.items) == int(words.split()[0]), url
     assert "2 orders to prepare" in page
 
 

@@ -287,6 +287,8 @@ def test_going_live_asks_for_the_name_of_the_channel(house: World, owner: Client
     page = owner.get("/channels/shop/live/").content.decode()
     assert "Going live" in page
     assert "appears when the steps above are done" in page
+    assert "not be noticed" in page  # nobody has let the mapping doctor look
+    assert "Tax classes without a rate" not in page  # the shop says them, and its prices are its own
     assert Order.objects.filter(channel=house.channel.pk, taken_over="", status="processing").exists()
     owner.post("/channels/shop/live/orders", {"all": "elsewhere"}, follow=True)
     first = Order.objects.filter(channel=house.channel.pk, status="processing").earliest("id")

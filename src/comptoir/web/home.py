@@ -17,19 +17,16 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
-from comptoir.commerce.inventory.models import Backorder
-from comptoir.commerce.orders.models import Order, Status
 from comptoir.engine.models import Severity
 from comptoir.kit import clock, sql
 from comptoir.kit.money import to_minor
 from comptoir.staging.models import StagedSale, State
-from comptoir.web import cells, channel_names, plots
+from comptoir.web import cells, channel_names, orders, plots
 from comptoir.web import channels as channels_page
 from comptoir.web import findings as findings_page
 
 MOST = 1000  # counting stops here: "1,000+" says enough on a first page
 GROUPS = 8  # cures that are shown; the page of findings has them all
-LATE = timedelta(days=2)  # an order that can be prepared and is older than this waits too long
 DAYS = 15  # of the plots: today, and two weeks before it
 WEEK = 7
 
@@ -88,24 +85,38 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
             f"{reverse('staging')}?tab=ready",
         )
     if allows(request.user, Right.SEE_ORDERS):
-        orders = Order.objects.order_by()
-        open_ = orders.filter(status=Status.PROCESSING, is_blocked=False)
-        say(open_, lambda n: ngettext("%(n)s order to prepare", "%(n)s orders to prepare", n), reverse("orders"))
-        late_since = clock.now() - LATE
-        late_ones = open_.filter(placed_at__lt=late_since)
+        tabs = {name: orders.in_tab(name).order_by() for name in ("prepare", "partial", "backorder", "hold", "changed")}
         say(
-            late_ones,
+            tabs["prepare"],
+            lambda n: ngettext("%(n)s order to prepare", "%(n)s orders to prepare", n),
+            f"{reverse('orders')}?tab=prepare",
+        )
+        say(
+            tabs["prepare"].filter(placed_at__lt=clock.now() - orders.LATE),
             lambda n: ngettext(
-                "%(n)s order waits for more than two days", "%(n)s orders wait for more than two days", n
+                "%(n)s of them waits for more than two days", "%(n)s of them wait for more than two days", n
             ),
-            reverse("orders"),
+            f"{reverse('orders')}?tab=prepare&age=late&sort=oldest",
             is_urgent=True,
         )
-        hold = orders.filter(status=Status.ON_HOLD)
-        say(hold, lambda n: ngettext("%(n)s order on hold", "%(n)s orders on hold", n), f"{reverse('orders')}?tab=hold")
-        late = Backorder.objects.order_by().values("order").distinct()
         say(
-            late,
+            tabs["changed"],
+            lambda n: ngettext("%(n)s order changed at its channel", "%(n)s orders changed at their channel", n),
+            f"{reverse('orders')}?tab=changed",
+            is_urgent=True,
+        )
+        say(
+            tabs["hold"],
+            lambda n: ngettext("%(n)s order on hold", "%(n)s orders on hold", n),
+            f"{reverse('orders')}?tab=hold",
+        )
+        say(
+            tabs["partial"],
+            lambda n: ngettext("%(n)s order is partly in stock", "%(n)s orders are partly in stock", n),
+            f"{reverse('orders')}?tab=partial",
+        )
+        say(
+            tabs["backorder"],
             lambda n: ngettext("%(n)s order waits for goods", "%(n)s orders wait for goods", n),
             f"{reverse('orders')}?tab=backorder",
         )

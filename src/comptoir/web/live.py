@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, needs
+from comptoir.channels import registry
 from comptoir.channels.models import Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.orders import takeover
@@ -23,9 +24,10 @@ from comptoir.commerce.orders.status import OPEN
 from comptoir.commerce.orders.takeover import Choice
 from comptoir.engine import flow, runs, schedule
 from comptoir.engine.models import Flow, PlanRow, Run, RunStatus, Trigger
-from comptoir.flows import connecting, stock
+from comptoir.flows import connecting, doctor, stock, taxes
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput
+from comptoir.offers.models import Listed, SellingPoint
 from comptoir.offers.models import Mapping as Mapped
 from comptoir.staging.rules import BY_MEANING
 from comptoir.web import answers, cells, flow_words, words
@@ -98,23 +100,38 @@ WORDS = {
         _("Statuses and carriers are mapped"),
         _("%(count)s of what the shop told is mapped to nothing: orders with it would wait for a person."),
     ),
+    "no_rate": (
+        _("The tax of prices that are told is known"),
+        _("Tax classes without a rate: %(count)s. Prices that need one wait."),
+    ),
+    "doubtful": (
+        _("The products there and here fit"),
+        _("Listings and variants that do not: %(count)s, as the mapping doctor lists them. You may go live all the same."),
+    ),
+    "not_read": (
+        _("The mapping doctor has looked"),
+        _("The products were not read for it: two listings with one SKU, another pack or unit would not be noticed."),
+    ),
     "orders_undecided": (
         _("Of each open order it is known who ships it"),
-        _("%(orders)s open orders: say below whether they are shipped here or have left already."),
+        _("Open orders of which it is not: %(orders)s. Say below whether they are shipped here or have left already."),
     ),
     "orders_not_closed": (
         _("Orders that have left are closed"),
-        _("%(orders)s orders are closed with the count below."),
+        _("Closed with the count below: %(orders)s."),
     ),
-    "open_errors": (_("No Error is open"), _("%(errors)s are open. You may go live all the same.")),
+    "open_errors": (_("No Error is open"), _("Open: %(errors)s. You may go live all the same.")),
 }  # fmt: skip
 CURES = {
     "not_healthy": "channel_settings",
     "no_warehouse": "channel_settings",
     "unmapped": "channel_mappings",
+    "no_rate": "channel_mappings",
+    "doubtful": "doctor",
+    "not_read": "matching",
     "open_errors": "channel",
 }
-PASSABLE = frozenset({"open_errors", "unmapped"})
+PASSABLE = frozenset({"open_errors", "unmapped", "no_rate", "doubtful", "not_read"})
 
 
 def _checks(it: Channel) -> list[dict[str, Any]]:
@@ -122,8 +139,10 @@ def _checks(it: Channel) -> list[dict[str, Any]]:
     against: dict[str, list[dict[str, Any]]] = {}
     for one in connecting.obstacles(it):
         against.setdefault(one.code, []).append(one.facts)
-    if unmapped := _unmapped(it):
-        against["unmapped"] = [{"count": unmapped}]
+    for code, count in {"unmapped": _unmapped(it), "no_rate": _without_rate(it), **_doubtful(it)}.items():
+        if count:
+            against[code] = [{"count": cells.number(count)}]
+    left_out = () if "products" in registry.find(it.kind).abilities else ("doubtful", "not_read")
     return [
         {
             "code": code,
@@ -134,6 +153,7 @@ def _checks(it: Channel) -> list[dict[str, Any]]:
             "url": reverse(CURES[code], args=[it.code]) if code in CURES else "",
         }
         for code, (title, said) in WORDS.items()
+        if code not in left_out
     ]
 
 
@@ -144,6 +164,19 @@ def _unmapped(it: Channel) -> int:
     decided = {one.external_id for one in statuses if BY_MEANING[one.state]}
     rows = Mapped.objects.filter(channel=it, kind__in=["status", "carrier"], ours="")
     return sum(not (row.kind == "status" and row.external_id in decided) for row in rows)
+
+
+def _without_rate(it: Channel) -> int:
+    """How many tax classes have no rate, where prices are told."""
+    if not SellingPoint.objects.filter(channel=it, owns_price=False).exists():
+        return 0
+    return sum(row.rate is None for row in taxes.rows(it))
+
+
+def _doubtful(it: Channel) -> dict[str, int]:
+    """What the mapping doctor says: how much does not fit, or that it was shown nothing."""
+    was_read = Listed.objects.filter(channel=it).exists()
+    return {"doubtful": sum(doctor.counts(it.pk).values()), "not_read": not was_read}
 
 
 def _begins(it: Channel) -> list[dict[str, Any]]:

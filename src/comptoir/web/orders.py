@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +42,8 @@ _PROMISED = 'EXISTS (SELECT FROM {} AS promise WHERE promise."order" = orders_or
 _waits = RawSQL(_PROMISED.format("inventory_backorder"), (), BooleanField())  # noqa: S611 - names of ours
 _has_goods = RawSQL(_PROMISED.format("inventory_reservation"), (), BooleanField())  # noqa: S611
 
+LATE = timedelta(days=2)  # an order that can be prepared and is older than this waits too long
+
 TABS: dict[str, Any] = {
     "prepare": _("To prepare"),
     "partial": _("Partly in stock"),
@@ -57,7 +60,8 @@ def search(text: str) -> Found:
     return lists.bounded(Order.objects.filter(search__contains=text.lower()))
 
 
-def _tab(name: str) -> QuerySet[Order]:
+def in_tab(name: str) -> QuerySet[Order]:
+    """The orders of a saved tab."""
     rows = Order.objects.all()
     open_ = rows.filter(status=Status.PROCESSING, is_blocked=False)
     match name:
@@ -107,6 +111,12 @@ ORDERS = lists.Listing(
             _("Every preparation"),
             lambda: words.choices(Preparation),
             lambda rows, v: rows.filter(preparation=v),
+        ),
+        lists.Filter(
+            "age",
+            _("Placed at any time"),
+            lambda: [("late", _("More than two days ago"))],
+            lambda rows, _v: rows.filter(placed_at__lt=clock.now() - LATE),
         ),
     ),
     search=search,
@@ -168,7 +178,7 @@ def orders(request: PersonRequest) -> HttpResponse:
         listed = UNPAID if allows(request.user, Right.SEE_BUYERS) else UNPAID_ALONE
         shown = listed.show(request, StagedSale.objects.filter(state=State.RETRY).select_related("channel"))
     else:
-        shown = (ORDERS if allows(request.user, Right.SEE_BUYERS) else ORDERS_ALONE).show(request, _tab(tab))
+        shown = (ORDERS if allows(request.user, Right.SEE_BUYERS) else ORDERS_ALONE).show(request, in_tab(tab))
     return render(request, "orders/list.html", {"list": shown, "tabs": TABS, "tab": tab, "tab_field": "tab"})
 
 
