@@ -12,6 +12,10 @@ from house_world import addresses, furnish, furnished_addresses
 from playwright.sync_api import Browser, Page
 from shop_world import World
 
+from comptoir.channels.models import Channel
+from comptoir.commerce.catalog.models import Product
+from comptoir.commerce.inventory.models import Warehouse
+
 from .conftest import keep_picture, sign_in, speak, window, wrong_with
 
 pytestmark = pytest.mark.browser
@@ -20,10 +24,19 @@ LANGUAGES = ("en", "fr", "es")
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
+LONG = "Hand-made stoneware serving bowl with lid, olive wood spoon and gift wrapping, glazed in the colour of the sea at dusk"
+FROM_THE_RIGHT = "فانوس معدني أبيض معلق مع شمعة ووعاء زجاجي 24×10 سم (أزرق)"
+
+
 @pytest.fixture
 def furnished(house: World) -> World:
-    """A house with something on every page."""
+    """A house with something on every page, and names that are long or read from the right among the others."""
     furnish(house)
+    Channel.objects.filter(code="second").update(name=FROM_THE_RIGHT)
+    for number, product in enumerate(Product.objects.order_by("id")[:12]):
+        if number % 3:
+            Product.objects.filter(pk=product.pk).update(name=(LONG, FROM_THE_RIGHT)[number % 3 - 1])
+    Warehouse.objects.update(name=LONG)
     return house
 
 
