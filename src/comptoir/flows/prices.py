@@ -136,7 +136,7 @@ def _sort(
     figures: dict[tuple[str, str], PriceFigure],
     found: _Compared,
 ) -> None:
-    rates = prices.tax_rates(channel.ref)
+    rates, classes = prices.tax_rates(channel.ref), taxes.names(channel.ref)
     same: list[tuple[Wanted, PriceFigure]] = []
     differing: list[Change] = []
     absent: list[Wanted] = []
@@ -157,7 +157,7 @@ def _sort(
             continue
         except prices.TaxRateMissing as missing:
             unsaid.append(one.offer)
-            named = {**missing.facts, "tax": taxes.names(channel.ref).get(figure.tax_class, figure.tax_class)}
+            named = {**missing.facts, "tax": classes.get(figure.tax_class, figure.tax_class)}
             run.found("price_tax_missing", prices.tax_subject(figure), Severity.ERROR, **named)
             continue
         said |= {prices.rate_subject(one, figure), prices.tax_subject(figure)}
