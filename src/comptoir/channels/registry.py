@@ -22,6 +22,12 @@ def kinds() -> list[str]:
     return sorted(_kinds())
 
 
+def abilities(kind: str) -> frozenset[str]:
+    """What channels of a kind can do; nothing where its connector is not installed, as of the hub itself."""
+    card = _find(kind)
+    return frozenset() if card is None else card.abilities
+
+
 def find(kind: str) -> Connector:
     """The card of a kind; raises BadInput when there is none."""
     card = _find(kind)

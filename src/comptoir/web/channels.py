@@ -435,7 +435,7 @@ def channel_mappings(request: PersonRequest, code: str) -> HttpResponse:
         "statuses": _statuses(_mapped("status", statuses, known), seen),
         "carriers": _mapped("carrier", carriers, known),
         "payments": _mapped("payment", payments, known),
-        "tells_prices": it.kind != HUB and "prices" in registry.find(it.kind).abilities,
+        "tells_prices": "prices" in registry.abilities(it.kind),
         "taxes": taxes.rows(it),
         "skus": sorted((m for m in known.values() if m.kind == "sku"), key=lambda m: m.external_id)[:200],
         "rules": RULES,

@@ -106,7 +106,7 @@ def _clock(skew: float | None) -> str:
 def mappings(request: PersonRequest, it: Channel) -> HttpResponse:
     """What its statuses, carriers, payments and taxes are here."""
     if request.method != "POST":
-        tells_prices = "prices" in registry.find(it.kind).abilities
+        tells_prices = "prices" in registry.abilities(it.kind)
         classes = taxes.rows(it) if tells_prices else []
         context = {
             "groups": _groups(it),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from comptoir.accounts.rights import PersonRequest, Right, needs
 from comptoir.channels import registry
-from comptoir.channels.models import Channel, Mode, Seen
+from comptoir.channels.models import HUB, Channel, Mode, Seen
 from comptoir.channels.records import Surroundings
 from comptoir.commerce.orders import takeover
 from comptoir.commerce.orders.models import Order
@@ -43,6 +43,8 @@ KINDS = ("order", "stock", "level")
 def live(request: PersonRequest, code: str) -> HttpResponse:
     """Everything between test and production, in the order in which it is done."""
     it = get_object_or_404(Channel, code=code)
+    if it.kind == HUB:
+        return redirect("channel", code)
     if it.mode == Mode.PRODUCTION or it.archived_at is not None:
         return redirect("channel_settings", code)
     at = clock.now()
@@ -142,7 +144,7 @@ def _checks(it: Channel) -> list[dict[str, Any]]:
     for code, count in {"unmapped": _unmapped(it), "no_rate": _without_rate(it), **_doubtful(it)}.items():
         if count:
             against[code] = [{"count": cells.number(count)}]
-    left_out = () if "products" in registry.find(it.kind).abilities else ("doubtful", "not_read")
+    left_out = () if "products" in registry.abilities(it.kind) else ("doubtful", "not_read")
     return [
         {
             "code": code,
