@@ -1,15 +1,19 @@
-"""Every list page with its filters, sorts and searches, the first page, the next and one deep within, and every API list:
-server time, in process, on a shop of 1 M variants and 2 M orders with `--large`, a tenth of it without."""
+"""Every page of the URL conf as the owner sees it, each list with its filters and sorts, the next page and one deep within,
+searches, and every API list: server time in process, statements and bytes, at 1 M variants and 2 M orders with `--large`, a
+tenth of it without."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
+from itertools import combinations, product
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,8 +24,21 @@ from benchmarks.harness import Bench, Row, below, say
 from benchmarks.large_shop import Shop
 
 LIMIT = 50.0  # milliseconds
+LARGEST = 100.0  # kilobytes of HTML, before it is compressed
 TIMES = 20
 
+#: Values of a filter that are asked for, and of two filters together: a few of many that are alike.
+CHOICES, TOGETHER = 8, 2
+
+TABS = {
+    "orders": ("prepare", "partial", "backorder", "hold", "changed", "unpaid", "all"),
+    "staging": ("repair", "ready", "retry", "accepted", "out"),
+    "audit": ("people", "all"),
+}
+#: Answered as a file that is as long as the list: no page.
+FILES = frozenset({"suppliers_csv", "supplier_products_csv", "difference_csv", "run_bundle", "doctor_export", "image"})
+
+_FILTERS = re.compile(r'<form class="tools" method="get" hx-get=.*?</form>', re.DOTALL)
 _CHOICES = re.compile(r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', re.DOTALL)
 _VALUES = re.compile(r'<option value="([^"]+)"')
 _NEXT = re.compile(r'<a[^>]* href="(\?[^"]*\bafter=[^"]*)"')
@@ -36,8 +53,29 @@ class Took:
     cores: float
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One address with what its answers took."""
+
+    page: str
+    address: str
+    took: Sequence[Took]
+    statements: int
+    bytes: int
+
+    @property
+    def clock(self) -> float:
+        """Its slowest answer but a twentieth, by the clock."""
+        return p95([one.clock for one in self.took])
+
+    @property
+    def cores(self) -> float:
+        """The same, on the cores."""
+        return p95([one.cores for one in self.took])
+
+
 def run(bench: Bench) -> list[Row]:
-    """Milliseconds of the slowest twentieth, by group of addresses, and of the worst address."""
+    """Milliseconds of the slowest twentieth by page, and of the worst address; what a page weighs."""
     from comptoir.config import bootstrap
     from comptoir.kit import clock
 
@@ -47,45 +85,81 @@ def run(bench: Bench) -> list[Row]:
         shop = large_shop.make(connection, bench.variants or bench.size(100_000, 2_000), at)
         found = connection.execute("SELECT pg_database_size(current_database()) / 1e9").fetchone()
         say(f"    {shop.variants:,} variants, {shop.orders:,} orders, {found[0] if found else 0:.1f} GB")
-        client = large_shop.sign_in()
-        every: dict[str, list[Took]] = {}
-        worst: tuple[float, float, str] = (0, 0, "")
-        for group, address in addresses(client, shop, at):
-            took = ask(client, address, 2 if bench.quick else TIMES, connection)
-            every.setdefault(group, []).extend(took)
-            by_clock, on_cores = p95([one.clock for one in took]), p95([one.cores for one in took])
-            worst = max(worst, (on_cores, by_clock, address))
-            say(f"    {by_clock:7.1f} {on_cores:7.1f}  {address}{'' if by_clock < LIMIT else '  <-- over'}")
-    called = f"at {shop.variants:,} variants, {shop.orders:,} orders, p95"
-    rows = []
-    for group, of_group in every.items():
-        rows.append(below(f"{group} {called}", p95([one.clock for one in of_group]), "ms", LIMIT))
-        rows.append(below(f"{group} {called}, cores", p95([one.cores for one in of_group]), "ms", LIMIT))
-    rows.append(below(f"worst address {called}", worst[1], "ms", LIMIT))
-    rows.append(below(f"worst address {called}, cores", worst[0], "ms", LIMIT))
-    say(f"    the worst was {worst[2]}")
-    return rows
+        asked = list(measured(connection, shop, at, 2 if bench.quick else TIMES))
+    say(table(asked))
+    called = f"at {shop.variants:,} variants, {shop.orders:,} orders"
+    worst = max(asked, key=lambda one: one.cores)
+    heaviest = max(asked, key=lambda one: one.bytes)
+    say(f"    the worst was {worst.address}, the heaviest {heaviest.address}")
+    of_pages = [one for one in asked if not one.address.startswith("/api/")]
+    of_lists = [one for one in asked if one.address.startswith("/api/")]
+    return [
+        below(f"{what} {called}, p95{where}", p95([how(took) for one in group for took in one.took]), "ms", LIMIT)
+        for what, group in (("pages", of_pages), ("API lists", of_lists))
+        for where, how in (("", lambda took: took.clock), (", cores", lambda took: took.cores))
+    ] + [
+        below(f"worst address {called}, p95", worst.clock, "ms", LIMIT),
+        below(f"worst address {called}, p95, cores", worst.cores, "ms", LIMIT),
+        below(f"heaviest page {called}", heaviest.bytes / 1000, "kB", LARGEST),
+    ]
 
 
-def ask(client: Any, address: str, times: int, connection: psycopg.Connection[Any]) -> list[Took]:
+def measured(
+    connection: psycopg.Connection[Any], shop: Shop, at: datetime, times: int, only: str = ""
+) -> Iterator[Asked]:
+    """Every address with what it took, those of the page `only` alone where it is given."""
+    client = large_shop.sign_in()
+    with _counted() as statements:
+        for page, address in addresses(client, shop, at):
+            if only and page != only:
+                continue
+            one = ask(client, page, address, times, connection, statements)
+            over = "  <-- over" if one.cores >= LIMIT or one.bytes > LARGEST * 1000 else ""
+            say(f"    {one.clock:7.1f} {one.cores:7.1f} {one.statements:4} {one.bytes / 1000:6.1f}  {address}{over}")
+            yield one
+
+
+def ask(
+    client: Any, page: str, address: str, times: int, connection: psycopg.Connection[Any], statements: list[int]
+) -> Asked:
     """Ask so many times; the first is left out, as it reads what nobody has read for a while."""
     took = []
     for number in range(times + 1):
+        statements[0] = 0
         busy = _busy(connection)
         own, start = time.process_time(), time.perf_counter()
         answer = client.get(address)
         spent, own = time.perf_counter() - start, time.process_time() - own
-        if answer.status_code not in (200, 302):
+        if answer.status_code not in (200, 302):  # a search that finds one thing leads to it
             raise RuntimeError(f"{address} answered {answer.status_code}")
         if number:
             took.append(Took(spent * 1000, own * 1000 + _busy(connection) - busy))
-    return took
+    return Asked(page, address, took, statements[0], len(answer.content))
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """Statements that go to PostgreSQL through any cursor of this process; BEGIN and COMMIT go without one."""
+    counter, execute = [0], psycopg.Cursor.execute
+
+    def counting(self: Any, *given: Any, **named: Any) -> Any:
+        counter[0] += 1
+        return execute(self, *given, **named)
+
+    psycopg.Cursor.execute = counting  # type: ignore[method-assign]
+    try:
+        yield counter
+    finally:
+        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
 
 
 def _busy(connection: psycopg.Connection[Any]) -> float:
     """Milliseconds that the servers of our connections have been on a core, by the kernel."""
-    found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'comptoir'").fetchall()
-    return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for (pid,) in found) / 1e6
+    with psycopg.ClientCursor(connection) as cursor:
+        pids = psycopg.ClientCursor.execute(
+            cursor, "SELECT pid FROM pg_stat_activity WHERE application_name = 'comptoir'"
+        )
+        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for (pid,) in pids) / 1e6
 
 
 def p95(took: Sequence[float]) -> float:
@@ -93,20 +167,98 @@ def p95(took: Sequence[float]) -> float:
     return sorted(took)[min(len(took) - 1, len(took) * 95 // 100)]
 
 
+def table(asked: Sequence[Asked]) -> str:
+    """A line for each page, as docs/benchmarks.md carries it."""
+    lines = [
+        "| page | addresses | p50 | p95 | its worst, p95 | statements | kB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for page in dict.fromkeys(one.page for one in asked):
+        those = [one for one in asked if one.page == page]
+        took = [took.cores for one in those for took in one.took]
+        lines.append(
+            f"| {page} | {len(those)} | {median(took):.0f} | {p95(took):.0f} | {max(one.cores for one in those):.0f}"
+            f" | {max(one.statements for one in those)} | {max(one.bytes for one in those) / 1000:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+# -- what is asked for ---------------------------------------------------------------------------------------------------
+
+
 def addresses(client: Any, shop: Shop, at: datetime) -> Iterator[tuple[str, str]]:
-    """(group, address) of everything that is asked for."""
-    for address in _lists(shop):
-        yield "lists", address
-        page = client.get(address).content.decode()
-        for name, choices in _CHOICES.findall(page):
-            if name in ("sort", "tab") or f"{name}=" not in address:
-                yield from (("filters and sorts", with_(address, {name: v})) for v in _VALUES.findall(choices))
-        if found := _NEXT.search(page):
-            yield "next and deep pages", with_(address, {}).partition("?")[0] + unescape(found[1])
-    yield from (("next and deep pages", address) for address in _deep(shop, at))
-    yield from (("searches", address) for address in _searches(shop))
-    yield from (("single things", address) for address in _things(client, shop))
-    yield from (("API lists", address) for address in _api(shop, at))
+    """(page, address) of everything that is asked for; a page is called as in the URL conf."""
+    seen: set[str] = set()
+    for page, address in _addresses(client, shop, at):
+        if address not in seen:
+            seen.add(address)
+            yield page, address
+
+
+def _addresses(client: Any, shop: Shop, at: datetime) -> Iterator[tuple[str, str]]:
+    from django.urls import resolve
+
+    for page, address in _whole(shop):
+        answer = client.get(address)
+        if answer.status_code != 200 or not answer["Content-Type"].startswith("text/html"):
+            continue  # done by POST, or leads elsewhere
+        for tab in TABS.get(page, ("",)):
+            listed = with_(address, {"tab": tab} if tab else {})
+            yield page, listed
+            yield from ((page, narrowed) for narrowed in _narrowed(client, listed))
+    for address in (*_deep(shop, at), *_searches(shop)):
+        yield str(resolve(address.partition("?")[0]).url_name), address
+    yield from (("API " + address.split("/")[3].partition("?")[0], address) for address in _api(shop, at))
+
+
+def _narrowed(client: Any, address: str) -> Iterator[str]:
+    """A list by each of its filters in each of its orders, by filters two by two, and what comes behind its first page."""
+    html = client.get(address).content.decode()
+    if found := _NEXT.search(html):
+        yield address.partition("?")[0] + unescape(found[1])
+    form = _FILTERS.search(html)
+    chosen = {name: _VALUES.findall(choices)[:CHOICES] for name, choices in _CHOICES.findall(form[0] if form else "")}
+    sorts = [{}, *({"sort": one} for one in chosen.pop("sort", [])[1:])]
+    filters = [{name: value} for name, values in chosen.items() if f"{name}=" not in address for value in values]
+    yield from (with_(address, {**one, **sort}) for one in ({}, *filters) for sort in sorts)
+    for (one, some), (other, more) in combinations(chosen.items(), 2):
+        for value, another in product(some[:TOGETHER], more[:TOGETHER]):
+            yield with_(address, {one: value, other: another})
+
+
+def _whole(shop: Shop) -> Iterator[tuple[str, str]]:
+    """(name, address) of each entry of the URL conf, for the heaviest things that it can be about."""
+    from django.urls import reverse
+
+    from comptoir.channels.models import Channel
+    from comptoir.offers.models import Doubt, Listed
+    from comptoir.web.urls import urlpatterns
+
+    middle = shop.variants // 2 + 1
+    first = Channel.objects.get(code=shop.channels[0])
+    things: dict[str, Sequence[Any]] = {
+        "order": (100000 + shop.orders, 100000 + shop.orders // 2),
+        "variant": (1, middle, 100),  # popular, any, a kit
+        "staged": (shop.orders + 1, shop.orders // 2),
+        "staged_raw": (shop.orders // 2,),
+        "run": (77, shop.preview),
+        "difference": (shop.preview,),
+        "supplier": (1, 7),
+        "matching_listing": Listed.objects.filter(channel=first).order_by("id").values_list("pk", flat=True)[:1],
+        "doubt": Doubt.objects.filter(channel=first).order_by("id").values_list("pk", flat=True)[:1],
+    }
+    common = {"pk": 1, "number": 100000 + shop.orders, "kind": "prestashop", "source": f"{first.pk}:77"}
+    for entry in urlpatterns:
+        names = set(entry.pattern.converters)
+        name = str(entry.name)
+        if name in FILES:
+            continue
+        for code in shop.channels if "code" in names else ("",):
+            if "pk" in names and code and code != first.code:
+                continue
+            for thing in things.get(name, (None,)):
+                given = {one: code if one == "code" else thing or common.get(one, "none") for one in names}
+                yield name, reverse(name, kwargs=given)
 
 
 def with_(address: str, asked: dict[str, Any]) -> str:
@@ -114,28 +266,12 @@ def with_(address: str, asked: dict[str, Any]) -> str:
     return address + ("&" if "?" in address else "?") + urlencode(asked) if asked else address
 
 
-def _lists(shop: Shop) -> list[str]:
-    tabs = ("prepare", "partial", "backorder", "hold", "changed", "unpaid", "all")
-    return [
-        "/",
-        *(f"/orders/?tab={tab}" for tab in tabs),
-        *(f"/staging/?tab={tab}" for tab in ("repair", "ready", "retry", "accepted", "out")),
-        "/products/",
-        "/inventory/",
-        "/inventory/movements/",
-        "/channels/",
-        *(f"/channels/{code}/{tab}" for code in shop.channels for tab in ("", "offers/")),
-        *(f"/channels/{shop.channels[0]}/{tab}/" for tab in ("flows", "mappings", "preview", "settings")),
-        "/runs/",
-        "/findings/",
-        "/findings/all/",
-        "/frame/bar",
-    ]
-
-
 def _deep(shop: Shop, at: datetime) -> Iterator[str]:
+    from django.db.models import Max
+
+    from comptoir.channels.models import Channel
     from comptoir.kit import paging
-    from comptoir.offers.models import SellingPoint
+    from comptoir.offers.models import Listed, SellingPoint
 
     then = (at - timedelta(days=500)).isoformat()
     placed, by_id = paging.encode([then, shop.orders // 2]), paging.encode([shop.variants // 2])
@@ -153,12 +289,24 @@ def _deep(shop: Shop, at: datetime) -> Iterator[str]:
         with_(f"{channel}/offers/", {**asked, "after": place}) for asked in ({}, {"state": "told"}, {"sort": "last"})
     )
     yield with_(f"{channel}/preview/", {"after": paging.encode([shop.preview, shop.variants // 2])})
+    yield with_(f"/runs/{shop.preview}/difference/", {"after": paging.encode([shop.preview, shop.variants // 2])})
+    first, middle = Channel.objects.get(code=shop.channels[0]).pk, Listed.objects.aggregate(Max("pk"))["pk__max"] // 2
+    for asked in ({}, {"match": "none"}, {"match": "link"}):
+        yield with_(f"{channel}/matching/", {**asked, "after": paging.encode([first, middle])})
+    for asked in ({}, {"code": "pack_suspected"}, {"state": "ignored"}, {"state": "ignored", "code": "no_sku"}):
+        yield with_(f"{channel}/doctor/", {**asked, "after": paging.encode([1, 5000, middle])})
+    for asked in ({"tab": "all"}, {"tab": "people"}, {"tab": "all", "part": "orders"}, {"tab": "people", "part": "orders"},
+                  {"tab": "all", "by": "person:1007"}, {"tab": "all", "by": "channel:"}):  # fmt: skip
+        yield with_("/settings/audit/", {**asked, "after": placed})
+    yield with_("/purchasing/suppliers/1/", {"after": paging.encode([1, shop.variants // 4])})
 
 
 def _searches(shop: Shop) -> Iterator[str]:
     middle = f"{shop.variants // 2 + 1:07}"
-    listed = ("/products/", "/inventory/", "/inventory/movements/", f"/channels/{shop.channels[0]}/offers/")
-    for address in listed:
+    channel = f"/channels/{shop.channels[0]}"
+    of_goods = ("/products/", "/inventory/", "/inventory/movements/", f"{channel}/offers/", f"{channel}/matching/",
+                f"{channel}/matching/file/", f"{channel}/doctor/", "/purchasing/suppliers/1/")  # fmt: skip
+    for address in of_goods:
         for text in (f"mug-{middle[:5]}", "mug", "oak mug", middle, "4000000000004", "nothing so"):
             yield with_(address, {"q": text})
     for address in ("/orders/?tab=all", "/orders/?tab=prepare"):
@@ -167,23 +315,15 @@ def _searches(shop: Shop) -> Iterator[str]:
     for address, texts in (
         ("/staging/?tab=accepted", ("r00", "rabc12", str(shop.orders))),
         ("/findings/all/", ("sale:", "sale:77", str(shop.variants // 3))),
-        (f"/channels/{shop.channels[0]}/preview/", ("mug", middle)),
+        (f"{channel}/preview/", ("mug", middle)),
+        (f"/runs/{shop.preview}/difference/", ("mug", middle)),
+        ("/purchasing/suppliers/", ("martin", "s19", "nothing so")),
+        ("/settings/audit/?tab=all", ("anna", str(100000 + shop.orders // 2), "person1007@", "nothing so")),
+        ("/palette", ("silva", "oak mug", "mug-00", str(100000 + shop.orders // 2), "nothing so")),
         ("/search", ("silva", "oak mug", "mug-00", str(100000 + shop.orders // 2), "nothing so")),
     ):
         for text in texts:
             yield with_(address, {"q": text})
-
-
-def _things(client: Any, shop: Shop) -> Iterator[str]:
-    yield f"/orders/{100000 + shop.orders}/"
-    yield f"/orders/{100000 + shop.orders // 2}/"
-    yield "/products/1/"  # popular
-    yield f"/products/{shop.variants // 2 + 1}/"
-    yield "/products/100/"  # a kit
-    yield f"/staging/{shop.orders + 1}/"
-    yield f"/staging/{shop.orders // 2}/"
-    yield "/runs/77/"
-    yield f"/runs/{shop.preview}/"
 
 
 def _api(shop: Shop, at: datetime) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks import large_shop_besides
 from benchmarks.harness import say, seconds
 from comptoir.kit import ids
 from comptoir.kit.actor import SYSTEM
@@ -369,7 +370,7 @@ def make(connection: psycopg.Connection[Any], variants: int, at: datetime) -> Sh
     connection.execute("SET maintenance_work_mem = '1GB'")
     connection.execute("SET work_mem = '256MB'")
     indexes = _drop_indexes(connection)
-    for what, statement in STATEMENTS:
+    for what, statement in (*STATEMENTS, *large_shop_besides.STATEMENTS):
         say(f"    {what}: {seconds(lambda s=statement: _execute(connection, s, given)):.0f} s")  # type: ignore[misc]
     say(f"    {len(indexes)} indexes: {seconds(lambda: [_execute(connection, one, {}) for one in indexes]):.0f} s")
     for name in ("session_replication_role", "synchronous_commit", "maintenance_work_mem", "work_mem"):
@@ -434,7 +435,20 @@ def _drop_indexes(connection: psycopg.Connection[Any]) -> list[str]:
         JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace s ON s.oid = c.relnamespace
         WHERE s.nspname = 'public' AND NOT i.indisunique AND split_part(c.relname, '_', 1) = ANY(%s)
         """,
-        [["catalog", "inventory", "offers", "orders", "shipments", "staging", "engine"]],
+        [
+            [
+                "catalog",
+                "inventory",
+                "offers",
+                "orders",
+                "shipments",
+                "staging",
+                "engine",
+                "purchasing",
+                "events",
+                "webhooks",
+            ]
+        ],
     ).fetchall()
     for name, _definition in found:
         connection.execute(f"DROP INDEX {name}")  # type: ignore[arg-type]
