@@ -107,6 +107,15 @@ STATEMENTS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "what was reserved of the newest orders",
+        """
+        INSERT INTO events_event (name, subject, facts, actor_kind, actor_id, actor_label, at)
+        SELECT 'inventory.stock.reserved', 'order:' || o.id, jsonb_build_object('lines', jsonb_object_agg(l.id,
+                   CASE WHEN mod(o.id, 50) = 0 AND l.position = 1 THEN '0' ELSE '1' END)), 'system', '', 'Comptoir', o.accepted_at
+        FROM orders_order o JOIN orders_line l ON l.order_id = o.id WHERE o.id > %(orders)s - %(orders)s / 100 GROUP BY o.id
+        """,
+    ),
+    (
         "deliveries",
         f"""
         INSERT INTO webhooks_delivery (channel_id, event_id, topic, external_id, body, received_at, drained_at)

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from comptoir.channels.models import Channel, Mode
 from comptoir.engine import ending, findings, flow, heart, inputs, queue, retry
@@ -720,6 +721,26 @@ SELECT kinds.kind, kinds.field, counted.number FROM kinds CROSS JOIN LATERAL (
 ) counted
 ORDER BY kinds.kind, kinds.field
 """
+
+
+def latest(channel: int, kind: str) -> QuerySet[Run]:
+    """Runs of one flow, newest first. The flow is looked up first: joined, the runs of all flows are walked until one is its,
+    or none."""
+    flow = Flow.objects.filter(channel=channel, kind=kind).values_list("pk", flat=True).first()
+    return Run.objects.none() if flow is None else Run.objects.filter(flow=flow).order_by("-id")
+
+
+_LATEST_OF_CHANNEL = """
+SELECT latest.id FROM engine_flow flow CROSS JOIN LATERAL (
+    SELECT id FROM engine_run WHERE flow_id = flow.id ORDER BY id DESC LIMIT %(most)s
+) latest WHERE flow.channel_id = %(channel)s ORDER BY latest.id DESC LIMIT %(most)s
+"""
+
+
+def latest_of_channel(channel: int, *, most: int) -> list[Run]:
+    """Its newest runs, whichever flow they are of."""
+    ids = [row[0] for row in sql.rows(_LATEST_OF_CHANNEL, {"channel": channel, "most": most})]
+    return list(Run.objects.filter(pk__in=ids).select_related("flow__channel").order_by("-id"))
 
 
 def plan_counts(run: int, *, most: int) -> list[tuple[str, str, int]]:

@@ -12,12 +12,11 @@ from comptoir.channels.models import Channel
 from comptoir.engine import schedule
 from comptoir.engine.models import Flow
 from comptoir.kit import sql
-from comptoir.offers.models import Link
 
 RECENT = 20  # runs of a flow whose middle counts
 DAY = timedelta(days=1)
 MOST_TIMES = 2_000  # a day; more often is counted as this
-MOST_LISTINGS = 1_000_000
+COUNTED = 10_000  # listings; of more, PostgreSQL says about how many: this is an estimate anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,11 @@ def budget(row: Channel, *, at: datetime) -> Budget:
             {"channel": row.pk, "most": RECENT, "since": at - DAY},
         )
     }
-    listings = Link.objects.filter(channel=row, kind="listing", gone_at__isnull=True)[:MOST_LISTINGS].count()
+    listings = sql.about(
+        "SELECT FROM offers_link WHERE channel_id = %s AND kind = 'listing' AND gone_at IS NULL",
+        [row.pk],
+        exact=COUNTED,
+    )
     costs = {}
     for flow in Flow.objects.filter(channel=row).order_by("id"):
         calls, runs = measured.get(flow.pk, (None, 0))

@@ -256,7 +256,7 @@ SHOWN_FOR = timedelta(hours=1)  # how long a person may think about the first pu
 
 def shown(row: Channel, *, at: datetime) -> Run | None:
     """The run that took over last, as long as what it showed may be agreed to."""
-    found = Run.objects.filter(flow__channel=row, flow__kind="take_over", status=RunStatus.DONE).order_by("-id").first()
+    found = runs.latest(row.pk, "take_over").filter(status=RunStatus.DONE).first()
     if found is None or found.finished_at is None or found.finished_at < at - SHOWN_FOR:
         return None
     return found

@@ -284,15 +284,14 @@ def _pieces(text: str) -> int:
     return int(next(filter(None, found.groups()))) if found else 1
 
 
-def counts(channel: int) -> dict[str, int]:
-    """How many there are to look at, by code; none of those that are ignored."""
-    found: dict[str, int] = dict(
-        sql.rows(
-            "SELECT code, count(*) FROM offers_doubt WHERE channel_id = %s AND ignored_at IS NULL GROUP BY code",
-            [channel],
-        )
+def counts(channel: int, *, most: int) -> dict[str, int]:
+    """How many there are to look at, by code; none of those that are ignored. Of each, counting stops at `most`."""
+    found = sql.rows(
+        "SELECT code, (SELECT count(*) FROM (SELECT FROM offers_doubt WHERE channel_id = %s AND code = kind.code"
+        " AND ignored_at IS NULL LIMIT %s) AS met) FROM unnest(%s::text[]) WITH ORDINALITY AS kind (code, place) ORDER BY place",
+        [channel, most, list(CODES)],
     )
-    return {code: found[code] for code in CODES if code in found}
+    return {code: number for code, number in found if number}
 
 
 def ignore(channel: Channel, doubt: int, note: str, *, actor: Actor, at: datetime) -> None:

@@ -231,12 +231,15 @@ def examine(channel: int, *, at: datetime, listings: Sequence[str] | None = None
     doctor.look(channel, at=at, scope=scope, touched=touched)
 
 
-def counts(channel: int) -> dict[str, int]:
-    """How many listings match by what."""
-    found: dict[str, int] = dict(
-        sql.rows("SELECT match, count(*) FROM offers_listed WHERE channel_id = %s GROUP BY match", [channel])
+def counts(channel: int, *, most: int) -> dict[str, int]:
+    """How many listings match by what; of each, counting stops at `most`."""
+    return dict(
+        sql.rows(
+            "SELECT match, (SELECT count(*) FROM (SELECT FROM offers_listed WHERE channel_id = %s AND match = kind.match"
+            " LIMIT %s) AS met) FROM unnest(%s::text[]) WITH ORDINALITY AS kind (match, place) ORDER BY place",
+            [channel, most, Match.values],
+        )
     )
-    return {value: found.get(value, 0) for value in Match.values}
 
 
 # -- what the products flow follows ------------------------------------------------------------------------------------

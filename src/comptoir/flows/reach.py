@@ -59,7 +59,7 @@ def window(row: Channel, *, at: datetime) -> Window:
     has_webhooks = card.webhooks is not None and bool(
         sql.value(
             "SELECT EXISTS (SELECT FROM (SELECT topic, received_at FROM webhooks_delivery WHERE channel_id = %s"
-            " ORDER BY id DESC LIMIT 100) latest WHERE topic = 'sale' AND received_at > %s)",
+            " AND drained_at IS NOT NULL ORDER BY id DESC LIMIT 100) latest WHERE topic = 'sale' AND received_at > %s)",
             [row.pk, since],
         )
     )

@@ -29,8 +29,8 @@ Row = tuple[Any, ...]
 Params = Sequence[Any] | dict[str, Any] | None
 
 __all__ = [
-    "PASSING", "Jsonb", "Row", "advisory_lock", "as_json", "execute", "is_passing", "load", "one", "raw", "rows", "stream",
-    "value", "write_rows",
+    "PASSING", "Jsonb", "Row", "about", "advisory_lock", "as_json", "execute", "is_passing", "load", "one", "raw", "rows",
+    "stream", "value", "write_rows",
 ]  # fmt: skip
 
 
@@ -89,6 +89,15 @@ def value(query: str, params: Params = None, *, using: str = DEFAULT_DB_ALIAS) -
     """The first column of the first row; None where there is no row."""
     row = one(query, params, using=using)
     return None if row is None else row[0]
+
+
+def about(query: str, params: Sequence[Any], *, exact: int, using: str = DEFAULT_DB_ALIAS) -> int:
+    """How many rows a SELECT finds: counted as far as `exact`, of more what the planner takes it for."""
+    counted: int = value(f"SELECT count(*) FROM ({query} LIMIT {exact + 1:d}) AS met", params, using=using)
+    if counted <= exact:
+        return counted
+    plan = value(f"EXPLAIN (FORMAT JSON) {query}", params, using=using)
+    return max(exact, int(plan[0]["Plan"]["Plan Rows"]))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a channel may sell and how its things are called here. The figures follow docs/explanation/stock.md."""
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -262,5 +262,11 @@ class Doubt(models.Model):
                 condition=Q(ignored_at__isnull=False),
                 name="doubt_ignored",
             ),
+            models.Index(
+                fields=["channel", "code", "-basis", "-risk", "-id"],
+                condition=Q(ignored_at__isnull=False),
+                name="doubt_ignored_code",
+            ),
+            GinIndex(OpClass(Lower("label"), name="gin_trgm_ops"), name="doubt_search"),
             models.Index(fields=["channel", "listing"]),
         ]

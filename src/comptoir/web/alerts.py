@@ -55,7 +55,7 @@ class Wanted(forms.Form):
     quiet_until = forms.TimeField(
         required=False, label=_("until"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    timezone = forms.ChoiceField(choices=zone.choices, label=_("Time zone"))
+    timezone = zone.ZoneField(label=_("Time zone"))
     urgent_breaks_quiet = forms.BooleanField(
         required=False, label=_("A channel that locks us out, or goods that are oversold, may break the quiet")
     )

@@ -95,6 +95,11 @@ def number(value: int) -> str:
     return _grouped(Decimal(value), get_language())
 
 
+def counted(value: int, most: int) -> str:
+    """A count that stopped behind `most`: "10,000+" says enough there."""
+    return f"{number(most)}+" if value > most else number(value)
+
+
 def plain(value: Decimal | None) -> str:
     """A quantity as a form takes it back: no grouping, no trailing zeros."""
     return "" if value is None else f"{value.normalize():f}"

@@ -62,6 +62,7 @@ TABS = {
 
 
 WAITING_TO = 1_000  # counting stops here: each channel asks on every page that shows how it stands
+RECENT = 8  # runs on its page
 HUB_TABS = ("channel", "channel_flows")
 
 
@@ -77,7 +78,7 @@ class Standing:
     @property
     def waiting_words(self) -> str:
         """How many, as far as they are counted."""
-        return f"{cells.number(WAITING_TO)}+" if self.waiting > WAITING_TO else cells.number(self.waiting)
+        return cells.counted(self.waiting, WAITING_TO)
 
 
 def standings() -> list[Standing]:
@@ -126,7 +127,7 @@ def channel(request: PersonRequest, code: str) -> HttpResponse:
     """How it stands."""
     it = find(code)
     standing = next((s for s in standings() if s.channel.pk == it.pk), Standing(it, 0, None, None))
-    recent = Run.objects.filter(flow__channel=it).select_related("flow__channel").order_by("-id")[:8]
+    recent = runs.latest_of_channel(it.pk, most=RECENT)
     context = {
         "standing": standing,
         "points": _points(it),

@@ -71,8 +71,9 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
     def say(rows: Any, words: Any, url: str, *, is_urgent: bool = False) -> None:
         number = rows[: MOST + 1].count()
         if number:
-            shown = f"{cells.number(MOST)}+" if number > MOST else cells.number(number)
-            said.append({"words": words(number) % {"n": shown}, "url": url, "is_urgent": is_urgent})
+            said.append(
+                {"words": words(number) % {"n": cells.counted(number, MOST)}, "url": url, "is_urgent": is_urgent}
+            )
 
     if allows(request.user, Right.SEE_STAGING):
         staged = StagedSale.objects.order_by()

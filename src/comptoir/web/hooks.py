@@ -44,7 +44,7 @@ def channel_webhooks(request: PersonRequest, code: str) -> HttpResponse:
         "can": card.webhooks is not None,
         "address": reach.address(it),
         "path": f"/hooks/{it.webhook_token}",
-        "deliveries": Delivery.objects.filter(channel=it).defer("body").order_by("-id")[:SHOWN],
+        "deliveries": _latest(it),
         "window": reach.window(it, at=clock.now()),
         "asks": "subscriptions" in card.abilities,
         "asked": Flow.objects.filter(channel=it, kind=subscribing.KIND).values_list("cursor", flat=True).first(),
@@ -53,6 +53,13 @@ def channel_webhooks(request: PersonRequest, code: str) -> HttpResponse:
     if not allows(request.user, Right.CHANGE_CHANNELS):
         context |= {"address": "", "path": ""}  # whoever knows it can make the hub look again
     return channels_page.page(request, it, "channel_webhooks", context)
+
+
+def _latest(it: Channel) -> list[Delivery]:
+    """What came last: drained or not is one index each."""
+    rows = Delivery.objects.filter(channel=it).defer("body").order_by("-id")
+    found = [*rows.filter(drained_at__isnull=True)[:SHOWN], *rows.filter(drained_at__isnull=False)[:SHOWN]]
+    return sorted(found, key=lambda row: row.pk, reverse=True)[:SHOWN]
 
 
 @require_POST

@@ -22,7 +22,9 @@ from django.views.decorators.http import require_GET
 
 from comptoir.accounts.rights import PersonRequest, Right, needs
 from comptoir.commerce.catalog import queries as catalog
+from comptoir.commerce.catalog.records import Found
 from comptoir.commerce.inventory import actions
+from comptoir.commerce.inventory import queries as stock
 from comptoir.commerce.inventory.models import Level, Movement, Reason, Warehouse
 from comptoir.commerce.inventory.records import Fact, Receipt
 from comptoir.kit import clock, ids
@@ -100,8 +102,7 @@ MOVEMENTS = lists.Listing(
             "reason", __("Every reason"), lambda: words.choices(Reason), lambda rows, v: rows.filter(reason=v)
         ),
     ),
-    search=catalog.search,
-    found_in="variant",
+    search=lambda text: _search_movements(text),
     search_hint=__("SKU, barcode or name"),
     empty=lists.Empty(
         __("Nothing has moved yet"),
@@ -110,6 +111,14 @@ MOVEMENTS = lists.Listing(
         __("Receive goods"),
     ),
 )
+
+
+def _search_movements(text: str) -> Found:
+    """The newest movements of what a text may mean; of many variants some of each, as one alone may have moved more often
+    than is looked at."""
+    variants = catalog.search(text)
+    ids, is_cut = stock.latest_movements(variants.ids, most=lists.SEARCH_TO, fewest=lists.PAGE)
+    return Found(ids, is_cut or variants.is_cut)
 
 
 @require_GET

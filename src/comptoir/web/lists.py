@@ -15,7 +15,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, F, Func, Model, OrderBy, QuerySet, Value
 from django.http import HttpRequest, QueryDict
-from django.utils.formats import number_format
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -24,6 +23,7 @@ from django.utils.translation import ngettext
 from comptoir.commerce.catalog.records import Found
 from comptoir.kit import paging
 from comptoir.kit.errors import BadInput
+from comptoir.web import cells
 
 PAGE = 50
 COUNT_TO = 10_000
@@ -186,8 +186,12 @@ def bounded(rows: QuerySet[Any]) -> Found:
 
 
 def _said(number: int) -> str:
-    shown = number_format(min(number, COUNT_TO), use_l10n=True, force_grouping=True)
-    return ngettext("%(n)s row", "%(n)s rows", number) % {"n": f"{shown}+" if number > COUNT_TO else shown}
+    return ngettext("%(n)s row", "%(n)s rows", number) % {"n": counted(number)}
+
+
+def counted(number: int) -> str:
+    """A count as pages with lists say it."""
+    return cells.counted(number, COUNT_TO)
 
 
 def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int, is_found: bool) -> paging.Slice[Any]:

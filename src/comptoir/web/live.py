@@ -33,7 +33,7 @@ from comptoir.staging.rules import BY_MEANING
 from comptoir.web import answers, cells, flow_words, words
 from comptoir.web import runs as runs_page
 
-ORDERS = 200  # shown to be decided one by one; the rest by the buttons
+ORDERS = 50  # shown to be decided one by one; the rest by the buttons
 ROWS = 30  # of the first push, shown here; all of them with the run
 KINDS = ("order", "stock", "level")
 
@@ -48,7 +48,7 @@ def live(request: PersonRequest, code: str) -> HttpResponse:
     if it.mode == Mode.PRODUCTION or it.archived_at is not None:
         return redirect("channel_settings", code)
     at = clock.now()
-    last = Run.objects.filter(flow__channel=it, flow__kind="take_over").order_by("-id").first()
+    last = runs.latest(it.pk, "take_over").first()
     shown = connecting.shown(it, at=at)
     plan = _plan(shown) if shown else None
     checks = _checks(it)
@@ -72,8 +72,10 @@ def live(request: PersonRequest, code: str) -> HttpResponse:
 
 def _orders(it: Channel) -> list[tuple[Any, str]]:
     """The oldest open orders, and what the shop says of each."""
-    rows = Order.objects.filter(channel=it.pk, status__in=[status.value for status in OPEN])
-    found = list(rows.annotate(number_of_lines=Count("lines")).order_by("placed_at", "id")[:ORDERS])
+    open_ = Order.objects.filter(channel=it.pk, status__in=[status.value for status in OPEN])
+    oldest = list(open_.order_by("placed_at", "id").values_list("pk", flat=True)[:ORDERS])
+    rows = Order.objects.filter(pk__in=oldest).annotate(number_of_lines=Count("lines"))
+    found = list(rows.order_by("placed_at", "id"))
     names = dict(Mapped.objects.filter(channel=it, kind="status").values_list("external_id", "name"))
     return [(order, names.get(order.external_status) or order.external_status) for order in found]
 

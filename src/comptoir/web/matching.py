@@ -50,10 +50,11 @@ CANDIDATES = 10
 
 
 def overview(it: Channel) -> dict[str, Any]:
-    """What the reading of a channel's products found, in figures."""
-    counts = matching.counts(it.pk)
-    last = Run.objects.filter(flow__channel=it, flow__kind=matching.KIND).order_by("-id").first()
-    doubts = doctor.counts(it.pk)
+    """What the reading of a channel's products found, in figures as far as they are counted."""
+    most = lists.COUNT_TO + 1
+    counts = matching.counts(it.pk, most=most)
+    last = runs.latest(it.pk, matching.KIND).first()
+    doubts = doctor.counts(it.pk, most=most)
     return {
         "channel": it,
         "run": last,
@@ -65,7 +66,7 @@ def overview(it: Channel) -> dict[str, Any]:
         "only_here": doubts.get("only_here", 0),
         "doubts": [(code, doctor_words.kind(code), n) for code, n in doubts.items()],
         "doubts_in_all": sum(doubts.values()),
-        "proposed": Listed.objects.filter(channel=it, proposed__isnull=False).count(),
+        "proposed": Listed.objects.filter(channel=it, proposed__isnull=False).order_by()[:most].count(),
     }
 
 
@@ -117,7 +118,7 @@ LISTED = lists.Listing(
         lists.Column(_("Here"), _here, "b"),
         lists.Column(_("Product here"), lambda r: cells.name(r.variant.product.name) if r.variant else cells.NOTHING),
     ),
-    sorts=(lists.Sort("first", _("Oldest first"), ("channel_id", "id")),),
+    sorts=(lists.Sort("first", _("Oldest first"), ("id",)),),
     filters=(
         lists.Filter(
             "match",
@@ -274,7 +275,8 @@ def file(request: PersonRequest, code: str) -> HttpResponse:
     rows = Listed.objects.filter(channel=it, proposed__isnull=False)
     rows = rows.select_related("channel", "variant", "proposed__product")
     shown = replace(PROPOSED, search=partial(_search, it)).show(request, rows)
-    return render(request, "matching/file.html", {"channel": it, "list": shown, "proposed": rows.count()})
+    proposed = rows.order_by()[: lists.COUNT_TO + 1].count()
+    return render(request, "matching/file.html", {"channel": it, "list": shown, "proposed": proposed})
 
 
 def _read_file(request: PersonRequest, it: Channel) -> HttpResponse:

@@ -51,7 +51,7 @@ class AboutMe(forms.Form):
     """What people may say of themselves."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120, required=False)
-    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=zone.choices)
+    timezone = zone.ZoneField(label=gettext_lazy("Time zone"))
 
 
 @sensitive_post_parameters()

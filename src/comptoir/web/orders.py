@@ -68,7 +68,7 @@ def in_tab(name: str) -> QuerySet[Order]:
         case "prepare":
             return open_.filter(_has_goods, ~Q(_waits))
         case "partial":
-            return open_.filter(_has_goods, _waits)
+            return open_.filter(_waits, _has_goods)  # the rarer one first
         case "backorder":
             return open_.filter(_waits, ~Q(_has_goods))
         case "hold":

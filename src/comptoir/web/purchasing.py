@@ -51,7 +51,7 @@ SUPPLIERS = lists.Listing(
             __("Lead time"), lambda r: cells.NOTHING if r.lead_days is None else cells.duration(r.lead_days * 86400)
         ),
         lists.Column(__("Known at"), lambda r: cells.name(", ".join(r.known_at))),
-        lists.Column(__("Products"), lambda r: cells.number(r.sells), "d", is_number=True),
+        lists.Column(__("Products"), lambda r: lists.counted(r.sells), "d", is_number=True),
     ),
     sorts=(
         lists.Sort("name", __("By name"), ("name", "id")),
@@ -76,7 +76,7 @@ SUPPLIERS = lists.Listing(
 
 
 def _fill_suppliers(rows: Sequence[Supplier]) -> None:
-    sells = queries.counts([row.pk for row in rows])
+    sells = queries.counts([row.pk for row in rows], most=lists.COUNT_TO + 1)
     names = _known_at([row.pk for row in rows])
     for row in rows:
         row.sells = sells.get(row.pk, 0)  # type: ignore[attr-defined]
@@ -119,8 +119,8 @@ PRODUCTS = lists.Listing(
         lists.Column(__("Supplier"), _which, "d"),
     ),
     sorts=(
-        lists.Sort("first", __("Oldest first"), ("supplier_id", "id")),
-        lists.Sort("last", __("Newest first"), ("-supplier_id", "-id")),
+        lists.Sort("first", __("Oldest first"), ("id",)),
+        lists.Sort("last", __("Newest first"), ("-id",)),
     ),
     search=catalog.search,
     found_in="variant",

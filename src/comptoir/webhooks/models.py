@@ -19,5 +19,7 @@ class Delivery(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["channel", "event_id"], name="delivery_once")]
         indexes = [
-            models.Index(fields=["channel", "id"], condition=models.Q(drained_at__isnull=True), name="delivery_due")
+            models.Index(fields=["channel", "id"], condition=models.Q(drained_at__isnull=True), name="delivery_due"),
+            # Written when an item is drained: what has just come in is found by the one above.
+            models.Index(fields=["channel", "-id"], condition=models.Q(drained_at__isnull=False), name="delivery_done"),
         ]

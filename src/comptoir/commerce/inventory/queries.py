@@ -143,6 +143,22 @@ def standing(variant: int) -> Standing:
     return Standing(variant, warehouses, waiting)
 
 
+_LATEST_MOVEMENTS = """
+SELECT id, count(*) OVER (PARTITION BY variant_id) FROM unnest(%(variants)s::bigint[]) AS wanted (variant) CROSS JOIN LATERAL (
+    SELECT id, variant_id FROM inventory_movement WHERE variant_id = wanted.variant ORDER BY id DESC LIMIT %(each)s + 1
+) AS newest ORDER BY id DESC LIMIT %(most)s + 1
+"""
+
+
+def latest_movements(variants: Collection[int], *, most: int, fewest: int) -> tuple[tuple[int, ...], bool]:
+    """The newest movements of these variants, at most so many, and whether they have more: of many variants only some of
+    each are looked at, never fewer than `fewest`."""
+    each = max(fewest, most // max(1, len(variants)))
+    found = sql.rows(_LATEST_MOVEMENTS, {"variants": list(variants), "each": each, "most": most})
+    is_cut = len(found) > most or any(number > each for _movement, number in found)
+    return tuple(movement for movement, _number in found[:most]), is_cut
+
+
 @dataclass(frozen=True, slots=True)
 class MovementFilter:
     """Which movements; empty fields do not choose."""

@@ -104,12 +104,20 @@ class Order(models.Model):
             models.Index(fields=["-placed_at", "-id"]),
             models.Index(fields=["status", "-placed_at", "-id"]),
             models.Index(fields=["channel", "-placed_at", "-id"]),
-            models.Index(fields=["channel", "status", "-placed_at", "-id"]),
+            models.Index(
+                fields=["channel", "status", "-placed_at", "-id"], include=["taken_over"], name="order_channel_status"
+            ),
             models.Index(fields=["-placed_at", "-id"], condition=Q(is_blocked=True), name="order_blocked"),
             models.Index(
                 fields=["-placed_at", "-id"],
                 condition=Q(status="processing", is_blocked=False),
-                name="order_to_prepare",
+                include=["channel", "preparation"],
+                name="order_to_prepare_by",
+            ),
+            models.Index(
+                fields=["channel", "preparation", "-placed_at", "-id"],
+                condition=~Q(preparation="shipped"),
+                name="order_channel_preparation",
             ),
             models.Index(fields=["external_number"]),
             models.Index(
@@ -118,6 +126,13 @@ class Order(models.Model):
                 name="order_preparation",
             ),
             models.Index(fields=["channel"], condition=Q(taken_over="left"), name="order_left_before"),
+            models.Index(
+                fields=["id"],
+                condition=Q(is_history=False)
+                & ~Q(status="cancelled")
+                & ~Q(meaning_there__in=["shipped", "cancelled", "refunded"]),
+                name="order_open_there",
+            ),
             models.Index(fields=["placed_at"], include=["channel", "currency", "status", "total"], name="order_sold"),
             GinIndex(fields=["search"], opclasses=["gin_trgm_ops"], name="order_search"),
         ]
@@ -134,7 +149,9 @@ class Line(models.Model):
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=10, choices=LineKind.choices)
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts", db_index=False)
-    variant = models.ForeignKey(Variant, null=True, on_delete=models.PROTECT, related_name="order_lines")
+    variant = models.ForeignKey(
+        Variant, null=True, on_delete=models.PROTECT, related_name="order_lines", db_index=False
+    )
     external_id = models.CharField(max_length=80, blank=True)
     listing = models.CharField(max_length=120, blank=True, db_default="")  # what the channel calls what was sold
     sku = models.CharField(max_length=80, blank=True)  # as sold
@@ -161,6 +178,7 @@ class Line(models.Model):
                 name="line_goods_have_variant",
             ),
         ]
+        indexes = [models.Index(fields=["variant", "order"], include=["id"], name="line_of_variant")]
 
 
 class Charge(models.Model):

@@ -51,11 +51,12 @@ def suppliers_of(variant: int) -> list[Supply]:
     ]
 
 
-def counts(suppliers: Collection[int]) -> dict[int, int]:
-    """How many variants each of these sells."""
+def counts(suppliers: Collection[int], *, most: int) -> dict[int, int]:
+    """How many variants each of these sells; of each, counting stops at `most`."""
     return dict(
         sql.rows(
-            "SELECT supplier_id, count(*) FROM purchasing_supplierproduct WHERE supplier_id = ANY(%s) GROUP BY 1",
-            [sorted(suppliers)],
+            "SELECT id, (SELECT count(*) FROM (SELECT FROM purchasing_supplierproduct WHERE supplier_id = asked.id LIMIT %s)"
+            " AS met) FROM unnest(%s::bigint[]) AS asked (id)",
+            [most, sorted(suppliers)],
         )
     )

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from comptoir.accounts.rights import Right, allows
 from comptoir.channels import registry
-from comptoir.web import cells, flow_words, words
+from comptoir.web import cells, flow_words, lists, words
 
 register = template.Library()
 
@@ -32,6 +32,12 @@ def quantity(value: Decimal | None) -> str:
 def money(amount: Decimal | None, currency: str) -> str:
     """An amount with its currency."""
     return cells.money(amount, currency)
+
+
+@register.filter
+def counted(number: int) -> str:
+    """A count as far as lists count."""
+    return lists.counted(number)
 
 
 @register.filter
