@@ -14,7 +14,8 @@ from comptoir.kit.settings import settings
 DAYS = 7  # looked back
 FEWEST = 5  # sales or pushes below which nothing is said
 BACKFILL = timedelta(days=1)  # a sale that is seen later was not learnt of, it was brought in
-RECENT = 20_000  # sales, pushes and promises looked at
+RECENT = 20_000  # promises looked at
+SAMPLE = 1_000  # sales and pushes whose middle counts: the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _learns(row: Channel, since: datetime) -> Delay | None:
         "SELECT extract(epoch FROM seen_at - placed_at)::float8 AS seconds FROM staging_stagedsale"
         " WHERE channel_id = %s AND placed_at >= greatest(%s, %s) AND seen_at BETWEEN placed_at AND placed_at + %s"
         " ORDER BY placed_at DESC LIMIT %s",
-        [row.pk, since, row.created_at, BACKFILL, RECENT],
+        [row.pk, since, row.created_at, BACKFILL, SAMPLE],
     )
 
 
@@ -82,7 +83,7 @@ def _tells(channel: int, since: datetime) -> Delay | None:
         "SELECT extract(epoch FROM r.finished_at - r.queued_at)::float8 AS seconds FROM engine_run r"
         " JOIN engine_flow f ON f.id = r.flow_id WHERE f.channel_id = %s AND f.kind = 'push_stock' AND r.status = 'done'"
         " AND NOT r.is_preview AND r.changed > 0 AND r.finished_at > %s ORDER BY r.id DESC LIMIT %s",
-        [channel, since, RECENT],
+        [channel, since, SAMPLE],
     )
 
 

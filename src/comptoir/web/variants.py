@@ -25,6 +25,7 @@ from comptoir.offers import queries as offers
 from comptoir.web import cells, lists, prices, words
 
 LEDGER = 50
+CAUSES = 50  # orders and sales that are shown behind a figure: of more the page says so
 
 
 def _state(variant: Variant) -> str:
@@ -125,9 +126,12 @@ def variant(request: PersonRequest, pk: int) -> HttpResponse:
     it = get_object_or_404(Variant.objects.select_related("product__brand", "alias_of"), pk=pk)
     counted = it.alias_of_id or it.pk
     promises = list(
-        Reservation.objects.filter(variant=counted).select_related("warehouse").order_by("placed_at", "line")[:200]
+        Reservation.objects.filter(variant=counted).select_related("warehouse").order_by("placed_at", "line")[
+            : CAUSES + 1
+        ]
     )
-    waits = list(Backorder.objects.filter(variant=counted).order_by("placed_at", "line")[:200])
+    waits = list(Backorder.objects.filter(variant=counted).order_by("placed_at", "line")[: CAUSES + 1])
+    holds = list(Hold.objects.filter(variant=counted).select_related("warehouse").order_by("until", "id")[: CAUSES + 1])
     numbers = order_numbers([row.order for row in promises] + [row.order for row in waits])
     for promise in promises:
         promise.number = numbers.get(promise.order, "")  # type: ignore[attr-defined]
@@ -139,9 +143,11 @@ def variant(request: PersonRequest, pk: int) -> HttpResponse:
         "is_counted": it.is_stocked and it.kind == Kind.SIMPLE,
         "levels": _levels(counted, promises),
         "explained": offers.explain(it.pk),
-        "promises": promises,
-        "waits": waits,
-        "holds": list(Hold.objects.filter(variant=counted).select_related("warehouse").order_by("until")[:200]),
+        "promises": promises[:CAUSES],
+        "waits": waits[:CAUSES],
+        "holds": holds[:CAUSES],
+        "causes": CAUSES,
+        "cut": {name for name, rows in (("promises", promises), ("waits", waits), ("holds", holds)) if len(rows) > CAUSES},
         "ledger": _ledger(counted),
         "parts": list(it.parts.select_related("part__product").order_by("id")),
         "supplies": [

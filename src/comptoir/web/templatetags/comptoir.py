@@ -35,7 +35,7 @@ def money(amount: Decimal | None, currency: str) -> str:
 
 
 @register.filter
-def counted(number: int) -> str:
+def or_more(number: int) -> str:
     """A count as far as lists count."""
     return lists.counted(number)
 
