@@ -205,13 +205,13 @@ def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int, is_found: bool
     return paging.Slice(items[:size], paging.encode([_text(_value(last, name)) for name in sort.fields]))
 
 
-class _Behind(Func):
+class _Compared(Func):
     """Rows behind a place, (a, b) > (x, y): an index on a and b goes there at once, however many rows share their a."""
 
     output_field = BooleanField()
 
-    def __init__(self, names: Sequence[str], values: Sequence[Any], *, is_downwards: bool) -> None:
-        self.way = "<" if is_downwards else ">"
+    def __init__(self, names: Sequence[str], values: Sequence[Any], way: str) -> None:
+        self.way = way
         super().__init__(*(F(name) for name in names), *(Value(value) for value in values))
 
     def as_sql(  # type: ignore[override]  # Func's own takes shapes that this one has no use for
@@ -224,10 +224,17 @@ class _Behind(Func):
         return f"({left}) {self.way} ({right})", tuple(one for _text, given in made for one in given)
 
 
-def _behind(model: type[Model], fields: Sequence[str], place: Sequence[str | None]) -> _Behind:
+def alike(rows: QuerySet[Any], **values: Any) -> QuerySet[Any]:
+    """Rows that have these values, said as a range: for an order that begins with these fields the index of both is taken.
+    Said as equal they fall out of the order, and the planner may walk an index of the rest past all other rows."""
+    names, wanted = list(values), list(values.values())
+    return rows.filter(_Compared(names, wanted, ">="), _Compared(names, wanted, "<="))
+
+
+def _behind(model: type[Model], fields: Sequence[str], place: Sequence[str | None]) -> _Compared:
     names = [name.lstrip("-") for name in fields]
     values = [_typed(model, name, text) for name, text in zip(names, place, strict=True)]
-    return _Behind(names, values, is_downwards=fields[0].startswith("-"))
+    return _Compared(names, values, "<" if fields[0].startswith("-") else ">")
 
 
 def _unindexed(field: str) -> OrderBy:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,7 +26,7 @@ from comptoir.commerce.catalog import queries as catalog
 from comptoir.commerce.catalog.models import Variant
 from comptoir.commerce.catalog.records import Found
 from comptoir.engine import flow, runs
-from comptoir.engine.models import Flow, Run, RunStatus, Trigger
+from comptoir.engine.models import Flow, RunStatus, Trigger
 from comptoir.flows import doctor, matching
 from comptoir.kit import clock
 from comptoir.kit.errors import BadInput
@@ -118,13 +119,13 @@ LISTED = lists.Listing(
         lists.Column(_("Here"), _here, "b"),
         lists.Column(_("Product here"), lambda r: cells.name(r.variant.product.name) if r.variant else cells.NOTHING),
     ),
-    sorts=(lists.Sort("first", _("Oldest first"), ("id",)),),
+    sorts=(lists.Sort("first", _("Oldest first"), ("channel_id", "id")),),
     filters=(
         lists.Filter(
             "match",
             _("Every match"),
             lambda: [(match.value, words) for match, (words, _tone) in MATCHES.items()],
-            lambda rows, v: rows.filter(match=v),
+            lambda rows, _v: rows,  # by `_rows`, with the channel
         ),
     ),
     search_hint=_("SKU, barcode, id or name there"),
@@ -133,6 +134,17 @@ LISTED = lists.Listing(
         _("Read them: nothing is put into the catalogue, and you see what each would be here."),
     ),
 )
+
+
+OF_ONE_MATCH = replace(LISTED, sorts=(lists.Sort("first", _("Oldest first"), ("channel_id", "match", "id")),))
+
+
+def _rows(it: Channel, match: str) -> tuple[lists.Listing, QuerySet[Listed]]:
+    """All listings of a channel, or those of one match; each has an index for its order."""
+    rows = Listed.objects.select_related("channel", "variant__product")
+    if match in Match.values:
+        return OF_ONE_MATCH, lists.alike(rows, channel_id=it.pk, match=match)
+    return LISTED, lists.alike(rows, channel_id=it.pk)
 
 
 def _search(it: Channel, text: str) -> Found:
@@ -144,10 +156,10 @@ def _search(it: Channel, text: str) -> Found:
 def listings(request: PersonRequest, code: str) -> HttpResponse:
     """All listings of a channel, and what each is or would be."""
     it = _find(code)
-    rows = Listed.objects.filter(channel=it).select_related("channel", "variant__product")
+    listing, rows = _rows(it, request.GET.get("match", ""))
     context = {
         **overview(it),
-        "list": replace(LISTED, search=partial(_search, it)).show(request, rows),
+        "list": replace(listing, search=partial(_search, it)).show(request, rows),
         "may_change": allows(request.user, Right.CHANGE_CHANNELS),
     }
     return render(request, "matching/list.html", context)
@@ -272,7 +284,7 @@ def file(request: PersonRequest, code: str) -> HttpResponse:
     it = _find(code)
     if request.method == "POST":
         return _read_file(request, it)
-    rows = Listed.objects.filter(channel=it, proposed__isnull=False)
+    rows = lists.alike(Listed.objects.filter(proposed__isnull=False), channel_id=it.pk)
     rows = rows.select_related("channel", "variant", "proposed__product")
     shown = replace(PROPOSED, search=partial(_search, it)).show(request, rows)
     proposed = rows.order_by()[: lists.COUNT_TO + 1].count()

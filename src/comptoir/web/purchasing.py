@@ -119,8 +119,8 @@ PRODUCTS = lists.Listing(
         lists.Column(__("Supplier"), _which, "d"),
     ),
     sorts=(
-        lists.Sort("first", __("Oldest first"), ("id",)),
-        lists.Sort("last", __("Newest first"), ("-id",)),
+        lists.Sort("first", __("Oldest first"), ("supplier_id", "id")),
+        lists.Sort("last", __("Newest first"), ("-supplier_id", "-id")),
     ),
     search=catalog.search,
     found_in="variant",

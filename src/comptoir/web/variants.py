@@ -126,9 +126,9 @@ def variant(request: PersonRequest, pk: int) -> HttpResponse:
     it = get_object_or_404(Variant.objects.select_related("product__brand", "alias_of"), pk=pk)
     counted = it.alias_of_id or it.pk
     promises = list(
-        Reservation.objects.filter(variant=counted).select_related("warehouse").order_by("placed_at", "line")[
-            : CAUSES + 1
-        ]
+        Reservation.objects.filter(variant=counted)
+        .select_related("warehouse")
+        .order_by("placed_at", "line")[: CAUSES + 1]
     )
     waits = list(Backorder.objects.filter(variant=counted).order_by("placed_at", "line")[: CAUSES + 1])
     holds = list(Hold.objects.filter(variant=counted).select_related("warehouse").order_by("until", "id")[: CAUSES + 1])
@@ -147,7 +147,9 @@ def variant(request: PersonRequest, pk: int) -> HttpResponse:
         "waits": waits[:CAUSES],
         "holds": holds[:CAUSES],
         "causes": CAUSES,
-        "cut": {name for name, rows in (("promises", promises), ("waits", waits), ("holds", holds)) if len(rows) > CAUSES},
+        "cut": {
+            name for name, rows in (("promises", promises), ("waits", waits), ("holds", holds)) if len(rows) > CAUSES
+        },
         "ledger": _ledger(counted),
         "parts": list(it.parts.select_related("part__product").order_by("id")),
         "supplies": [

@@ -111,8 +111,14 @@ class Order(models.Model):
             models.Index(
                 fields=["-placed_at", "-id"],
                 condition=Q(status="processing", is_blocked=False),
-                include=["channel", "preparation"],
+                include=["channel"],
                 name="order_to_prepare_by",
+            ),
+            models.Index(
+                fields=["preparation", "-placed_at", "-id"],
+                condition=Q(status="processing", is_blocked=False),
+                include=["channel"],
+                name="order_to_prepare_step",
             ),
             models.Index(
                 fields=["channel", "preparation", "-placed_at", "-id"],

@@ -22,8 +22,16 @@ class Migration(migrations.Migration):
             models.Index(
                 fields=["-placed_at", "-id"],
                 condition=models.Q(("is_blocked", False), ("status", "processing")),
-                include=["channel", "preparation"],
+                include=["channel"],
                 name="order_to_prepare_by",
+            )
+        ),
+        *afresh(
+            models.Index(
+                fields=["preparation", "-placed_at", "-id"],
+                condition=models.Q(("is_blocked", False), ("status", "processing")),
+                include=["channel"],
+                name="order_to_prepare_step",
             )
         ),
         *afresh(
