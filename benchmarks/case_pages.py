@@ -123,18 +123,19 @@ def ask(
     client: Any, page: str, address: str, times: int, connection: psycopg.Connection[Any], statements: list[int]
 ) -> Asked:
     """Ask so many times; the first is left out, as it reads what nobody has read for a while."""
-    took = []
+    took, asked_for = [], 0
     for number in range(times + 1):
-        statements[0] = 0
         busy = _busy(connection)
+        statements[0] = 0
         own, start = time.process_time(), time.perf_counter()
         answer = client.get(address)
-        spent, own = time.perf_counter() - start, time.process_time() - own
+        spent, own, asked_for = time.perf_counter() - start, time.process_time() - own, statements[0]
         if answer.status_code not in (200, 302):  # a search that finds one thing leads to it
             raise RuntimeError(f"{address} answered {answer.status_code}")
         if number:
-            took.append(Took(spent * 1000, own * 1000 + _busy(connection) - busy))
-    return Asked(page, address, took, statements[0], len(answer.content))
+            theirs = sum(now - busy.get(pid, 0.0) for pid, now in _busy(connection).items())
+            took.append(Took(spent * 1000, own * 1000 + theirs))
+    return Asked(page, address, took, asked_for, len(answer.content))
 
 
 @contextmanager
@@ -153,13 +154,15 @@ def _counted() -> Iterator[list[int]]:
         psycopg.Cursor.execute = execute  # type: ignore[method-assign]
 
 
-def _busy(connection: psycopg.Connection[Any]) -> float:
-    """Milliseconds that the servers of our connections have been on a core, by the kernel."""
+def _busy(connection: psycopg.Connection[Any]) -> dict[int, float]:
+    """Milliseconds that each server of our connections has been on a core, by the kernel. One that has just ended has none."""
+    found = {}
     with psycopg.ClientCursor(connection) as cursor:
-        pids = psycopg.ClientCursor.execute(
-            cursor, "SELECT pid FROM pg_stat_activity WHERE application_name = 'comptoir'"
-        )
-        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for (pid,) in pids) / 1e6
+        for (pid,) in cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'comptoir'").fetchall():
+            schedstat = Path(f"/proc/{pid}/schedstat")
+            if schedstat.exists():
+                found[pid] = int(schedstat.read_text().split()[0]) / 1e6
+    return found
 
 
 def p95(took: Sequence[float]) -> float:
