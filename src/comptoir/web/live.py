@@ -30,7 +30,7 @@ from comptoir.kit.errors import BadInput
 from comptoir.offers.models import Listed, SellingPoint
 from comptoir.offers.models import Mapping as Mapped
 from comptoir.staging.rules import BY_MEANING
-from comptoir.web import answers, cells, flow_words, words
+from comptoir.web import answers, cells, flow_words, lists, words
 from comptoir.web import runs as runs_page
 
 ORDERS = 50  # shown to be decided one by one; the rest by the buttons
@@ -180,7 +180,7 @@ def _without_rate(it: Channel) -> int:
 def _doubtful(it: Channel) -> dict[str, int]:
     """What the mapping doctor says: how much does not fit, or that it was shown nothing."""
     was_read = Listed.objects.filter(channel=it).exists()
-    return {"doubtful": sum(doctor.counts(it.pk).values()), "not_read": not was_read}
+    return {"doubtful": sum(doctor.counts(it.pk, most=lists.COUNT_TO).values()), "not_read": not was_read}
 
 
 def _begins(it: Channel) -> list[dict[str, Any]]:
