@@ -21,7 +21,6 @@ from defusedxml.ElementTree import fromstring
 from comptoir.connectors.prestashop.simulator import query as queries
 from comptoir.connectors.prestashop.simulator import world as worlds
 from comptoir.connectors.prestashop.simulator.base import DEMO_KEY, Key
-from comptoir.connectors.prestashop.simulator.images import png
 from comptoir.connectors.prestashop.simulator.query import Problem
 from comptoir.connectors.prestashop.simulator.resources import (
     EMPTY,
@@ -36,6 +35,7 @@ from comptoir.connectors.prestashop.simulator.trade import Trade
 from comptoir.connectors.prestashop.simulator.xml import Item, Writer
 from comptoir.simulators.counters import Written
 from comptoir.simulators.exchange import Answer, Request
+from comptoir.simulators.images import png
 from comptoir.simulators.simulator import Simulator, query_text
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
