@@ -32,6 +32,8 @@ class Bench:
     resources: ClassVar[Mapping[str, str]]
     #: whether nothing can be without a SKU there; else `stock({"": 5})` makes such a thing
     sku_is_required: ClassVar[bool] = False
+    #: the smallest change of a price that the shop keeps in full
+    price_step: ClassVar[Decimal] = Decimal("0.010001")
     simulator: Simulator
 
     def __init__(self, world: str = "demo", **options: Any) -> None:
@@ -128,7 +130,7 @@ class Bench:
     def priced(self, client: OpenedClient) -> list[tuple[str, str]]:
         """(listing, selling point) of a few things with prices."""
         point = client.probe.look_around().points[0].external_id
-        page = next(client.products.everything({}))
+        page = next(page for page in client.products.everything({}) if page.items)
         return [(one.external_id, point) for product in page.items for one in product.listings if one.price is not None]
 
     def a_price(self, client: OpenedClient) -> PriceToTell:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -225,7 +224,7 @@ def test_prices_read_are_told_back_without_a_write(bench: Any) -> None:
     answers = client.prices.set_prices(told)
     assert [(one.item, one.fate) for one in answers] == [(one.offer, Fate.DONE) for one in told]
     assert bench.writes_received() == 0
-    changed = [msgspec.structs.replace(one, amount=one.amount + Decimal("0.010001")) for one in told]
+    changed = [msgspec.structs.replace(one, amount=one.amount + bench.price_step) for one in told]
     assert {one.fate for one in client.prices.set_prices(changed)} == {Fate.DONE}
     assert {one.listing: one.amount for one in client.prices.figures(pairs)} == {
         one.listing: one.amount for one in changed
