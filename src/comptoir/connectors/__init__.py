@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from comptoir.channels.connector import Connector
 
-NAMES = ("prestashop", "woocommerce", "magento")
+NAMES = ("prestashop", "shopify", "woocommerce", "magento")
 ENTRY_POINTS = "comptoir.connectors"
 
 
