@@ -59,6 +59,8 @@ KEPT_TEXT = 2_000  # characters of an answer that an error carries
 _SECRET_PARAMETERS = re.compile(
     r"(?i)\b(ws_key|api_?key|key|access_token|token|secret|client_secret|password|signature|consumer_key|consumer_secret)=[^&\s\"'<>]+"
 )
+#: Secrets that an answer hands out, such as a token asked for.
+_SECRET_FIELDS = re.compile(rb'("(?:access_token|refresh_token|client_secret)"\s*:\s*)"[^"]*"')
 _ADDRESSES_KEPT = 60.0  # seconds until a pinned name is resolved again
 
 
@@ -488,7 +490,7 @@ class HttpDoor:
     def _hide_bytes(self, content: bytes) -> bytes:
         for secret in self._secret_bytes:
             content = content.replace(secret, "…".encode())
-        return content
+        return _SECRET_FIELDS.sub('\\1"…"'.encode(), content)
 
     def hide(self, text: str) -> str:
         """`text` without secrets: those we were told of, and whatever stands where secrets stand in a query."""
