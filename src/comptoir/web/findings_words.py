@@ -388,6 +388,21 @@ WORDS: dict[str, Words] = {
         _("Switch it on in the shop's settings of products."),
         "settings",
     ),
+    "only_recent_sales": Words(
+        _("The shop shows this app only the orders of the last 60 days"),
+        _("Ask Shopify for the scope read_all_orders, or start with what it shows."),
+        "settings",
+    ),
+    "api_version_ended": Words(
+        _("The shop answers in another version of its API than the one that is set"),
+        _("Choose a newer version in the settings."),
+        "settings",
+    ),
+    "webhooks_unsigned": Words(
+        _("Without the client secret no delivery of the shop can be verified"),
+        _("Type the app's client secret into the settings; until then the shop is only polled."),
+        "settings",
+    ),
     # products that could not be read whole
     "sku_empty": Words(_("A variant has no SKU"), _("Give it a SKU at the shop."), "products"),
     "duplicate_sku": Words(
