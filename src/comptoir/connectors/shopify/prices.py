@@ -112,11 +112,10 @@ class _Prices:
         except Refused as error:
             reasons = dict.fromkeys(listings, str(error))
         else:
-            for error_row in payload.get("userErrors") or ():
-                error = wire.typed(wire.UserError, error_row)
-                at = next((int(part) for part in error.field or () if part.isdigit()), None)
-                named = listings if at is None or at >= len(listings) else [listings[at]]
-                reasons |= dict.fromkeys(named, error.message)
+            for row in payload.get("userErrors") or ():
+                told = wire.typed(wire.UserError, row)
+                at = next((int(part) for part in told.field or () if part.isdigit()), len(listings))
+                reasons |= dict.fromkeys(listings[at : at + 1] or listings, told.message)
         for place in places:
             reason = reasons.get(self._prices[place].listing, "")
             self._answer(place, Fate.REFUSED if reason else Fate.DONE, reason)

@@ -441,7 +441,8 @@ def _variants_of_item(call: Call, one: Source, **paging: Any) -> Source:
 
 @field("InventoryItem.sku")
 def _item_sku(call: Call, one: Source) -> str | None:
-    return call.shop.store.find("variant", one["row"]["variant"], {}).get("sku")
+    sku: str | None = call.shop.store.find("variant", one["row"]["variant"], {}).get("sku")
+    return sku
 
 
 @field("InventoryItem.duplicateSkuCount")

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLResolveInfo,
     GraphQLSchema,
@@ -274,14 +276,14 @@ class ShopifySimulator(Trade, Simulator):
                 type_resolver=answers.kind_of,
             )
             changed = [one for one in changes if one["resource"] in EFFECTS]
-        assert not hasattr(result, "__await__")  # noqa: S101 - nothing here waits
-        actual = cost.actual(result.data)  # type: ignore[union-attr]
+        assert isinstance(result, ExecutionResult)  # noqa: S101 - nothing here waits
+        actual = cost.actual(result.data)
         self.bucket.take(actual)
         self._count(document, name, changed, request, fault)
         self.search_warnings += call.warnings
-        content: dict[str, Any] = {"data": result.data}  # type: ignore[union-attr]
-        if result.errors:  # type: ignore[union-attr]
-            content["errors"] = [error.formatted for error in result.errors]  # type: ignore[union-attr]
+        content: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            content["errors"] = [error.formatted for error in result.errors]
         content["extensions"] = {"cost": self._told(wanted, actual, left - actual)}
         if call.warnings:
             content["extensions"]["search"] = [{"warnings": [{"message": text} for text in call.warnings]}]
@@ -309,7 +311,7 @@ class ShopifySimulator(Trade, Simulator):
     ) -> None:
         operation = get_operation_ast(document, name)
         assert operation is not None  # noqa: S101 - it was executed
-        names = [node.name.value for node in operation.selection_set.selections]  # type: ignore[union-attr]
+        names = [node.name.value for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if operation.operation.value != "mutation" or names[0] in writes.NO_WRITES:
             self.counters.read(names[0])
             return
@@ -340,9 +342,10 @@ class ShopifySimulator(Trade, Simulator):
         unseen = answers.Call(**{**call.__dict__, "served": lambda resource, ids: None})
         with bulk.everything():
             result = execute(own, document, context_value=unseen, field_resolver=resolve, type_resolver=answers.kind_of)
-        if result.errors:  # type: ignore[union-attr]
-            raise result.errors[0]  # type: ignore[union-attr]
-        return bulk.lines(result.data or {}, grouped=grouped)  # type: ignore[union-attr]
+        assert isinstance(result, ExecutionResult)  # noqa: S101 - nothing here waits
+        if result.errors:
+            raise result.errors[0]
+        return bulk.lines(result.data or {}, grouped=grouped)
 
 
 def resolve(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:

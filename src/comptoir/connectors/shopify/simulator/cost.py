@@ -85,17 +85,16 @@ class Cost:
         if data is not None and value is None:
             return 1.0
         if kind.name.endswith("Connection"):
-            size = self._size(node, "first", "last") or 1
             listed = _listed(value)
-            count = size if listed is None else len(listed)
+            count = (self._size(node, "first", "last") or 1) if listed is None else len(listed)
             one = sum(
                 self._set(inner.selection_set, self._node_type(kind, inner.name.value), _first(listed))
                 for inner in (node.selection_set.selections if node.selection_set else ())
                 if isinstance(inner, FieldNode) and inner.name.value in ("nodes", "edges")
             )
             return 1 + math.sqrt(count) * (1 + one)
-        size = self._size(node, "first") or self._length(node)
-        count = len(value) if isinstance(value, list) else size or 1
+        asked = self._size(node, "first") or self._length(node) or 1
+        count = len(value) if isinstance(value, list) else asked
         inner_data = _first(value) if isinstance(value, list) else value
         return math.sqrt(count) * (1 + self._set(node.selection_set, kind, inner_data))
 

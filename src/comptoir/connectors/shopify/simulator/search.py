@@ -16,7 +16,7 @@ Field = Callable[[Row], Any]
 
 def moment(text: str) -> datetime:
     """A time of a filter or of a row, in UTC."""
-    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -119,7 +119,7 @@ class Shop(Postbox):
         return self.store.get("meta", "shop")
 
     @whole
-    def configure(self, **settings: Any) -> None:
+    def configure(self, /, **settings: Any) -> None:
         """Change settings: `taxesIncluded`, `taxRate`, `scopes`, `name`, …"""
         self.store.change("meta", "shop", **settings)
 
@@ -235,19 +235,19 @@ class Shop(Postbox):
         return made
 
     @whole
-    def edit_product(self, product: int, **fields: Any) -> None:
+    def edit_product(self, product: int, /, **fields: Any) -> None:
         """Change a product."""
         self.store.change("product", product, **fields, updatedAt=self._stamp())
         self._emit("PRODUCTS_UPDATE", self._product_payload(product))
 
     @whole
-    def edit_variant(self, variant: int, **fields: Any) -> None:
+    def edit_variant(self, variant: int, /, **fields: Any) -> None:
         """Change a variant; its product is touched."""
         row = self.store.change("variant", variant, **fields, updatedAt=self._stamp())
         self.edit_product(row["product"])
 
     @whole
-    def edit_item(self, variant: int, **fields: Any) -> None:
+    def edit_item(self, variant: int, /, **fields: Any) -> None:
         """Change what a variant is as a stocked thing: `tracked`, `requiresShipping`, …"""
         row = self.store.get("variant", variant)
         self.store.change("item", row["item"], **fields)
@@ -373,7 +373,7 @@ class Shop(Postbox):
     # Orders -------------------------------------------------------------------------------------------------------------
 
     @whole
-    def place_order(self, lines: Iterable[Line | Mapping[str, Any]], **how: Any) -> int:
+    def place_order(self, lines: Iterable[Line | Mapping[str, Any]], /, **how: Any) -> int:
         """Somebody buys; units are committed at once, paid or not."""
         placing = Placing(**how)
         now = self._stamp()
@@ -498,7 +498,7 @@ class Shop(Postbox):
     def total(self, order: Row) -> Decimal:
         """What an order costs after edits, before returns."""
         excluded = not order["taxesIncluded"]
-        found = Decimal(order["tip"]) + Decimal(order["duties"] or 0)
+        found: Decimal = Decimal(order["tip"]) + Decimal(order["duties"] or 0)
         found += sum((Decimal(fee["price"]) for fee in order["fees"]), Decimal(0))
         for one in order["shipping"]:
             found += Decimal(one["price"]) + (_tax(one) if excluded else 0)
@@ -590,8 +590,9 @@ class Shop(Postbox):
         lines = [{**line, "refunded": line["refunded"] + wanted.get(line["id"], 0)} for line in row["lines"]]
         if restock == "CANCEL":
             self._take_from_fulfillment_orders(order, wanted)
+        identity = self.store.new_id()
         one = {
-            "id": self.store.new_id(),
+            "id": identity,
             "createdAt": self._stamp(),
             "lines": [{"line": line, "quantity": count, "restock": restock} for line, count in wanted.items()],
         }
@@ -601,8 +602,8 @@ class Shop(Postbox):
             refunds=[*row["refunds"], one],
             financial="REFUNDED" if all_of_it else "PARTIALLY_REFUNDED",
         )
-        self._emit("REFUNDS_CREATE", {"id": one["id"], "order_id": order})
-        return int(one["id"])
+        self._emit("REFUNDS_CREATE", {"id": identity, "order_id": order})
+        return identity
 
     @whole
     def edit_order(self, order: int, remove: Mapping[int, int] | None = None, add: Sequence[Line] = ()) -> None:
@@ -677,7 +678,7 @@ class Shop(Postbox):
         notify: bool = False,
     ) -> int:
         """Ship parts of fulfilment orders of one order and one location: (fulfilment order, units by its lines or all)."""
-        order = location = 0
+        order, location = 0, 0
         shipped: list[Row] = []
         for identity, wanted in parts:
             one = self.store.get("fulfillment_order", identity)
@@ -751,7 +752,7 @@ def line_total(line: Row, *, excluded: bool) -> Decimal:
     discounts = sum((Decimal(one) for one in line["discounts"]), Decimal(0))
     kept = line["quantity"] - line["removed"]
     share = Decimal(kept) / line["quantity"] if line["quantity"] else Decimal(0)
-    found = Decimal(line["price"]) * kept - (discounts * share).quantize(CENT, ROUND_HALF_UP)
+    found: Decimal = Decimal(line["price"]) * kept - (discounts * share).quantize(CENT, ROUND_HALF_UP)
     if excluded:
         found += (_tax(line) * share).quantize(CENT, ROUND_HALF_UP)
     return found
