@@ -16,6 +16,12 @@ def prestashop() -> type[Any]:
     return connector_bench.find("prestashop")
 
 
+@pytest.fixture
+def shopify() -> type[Any]:
+    """Make a Shopify: `shopify(world="empty")`."""
+    return connector_bench.find("shopify")
+
+
 @pytest.fixture(params=connectors.kinds())
 def bench(request: pytest.FixtureRequest) -> Any:
     """One bench per card."""

@@ -519,12 +519,12 @@ def _levels_of(call: Call, one: Source, query: str | None = None, reverse: bool 
 
 
 @field("InventoryItem.inventoryLevel")
-def _level_at(call: Call, one: Source, locationId: str) -> Source | None:
+def _level_at(call: Call, one: Source, locationId: str, **_: Any) -> Source | None:
     return _level(call.shop.level(one["row"]["id"], number(locationId, "Location")))
 
 
 @field("Location.inventoryLevel")
-def _level_of(call: Call, one: Source, inventoryItemId: str) -> Source | None:
+def _level_of(call: Call, one: Source, inventoryItemId: str, **_: Any) -> Source | None:
     return _level(call.shop.level(number(inventoryItemId, "InventoryItem"), one["row"]["id"]))
 
 
