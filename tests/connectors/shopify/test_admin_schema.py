@@ -47,7 +47,9 @@ def test_the_double_speaks_every_version_that_can_be_chosen() -> None:
 
 def test_operations_are_all_there() -> None:
     assert len(operations.ALL) > 20
-    named = [text.split("{")[0].split("(")[0].split()[1] for name, text in operations.ALL.items() if name != "BULK_PRODUCTS"]
+    named = [
+        text.split("{")[0].split("(")[0].split()[1] for name, text in operations.ALL.items() if name != "BULK_PRODUCTS"
+    ]
     assert len(named) == len(set(named))
 
 

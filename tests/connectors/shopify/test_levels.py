@@ -125,7 +125,11 @@ def test_an_item_not_stocked_at_a_location_is_activated_and_set(shopify: Any, ve
     )
     # Not compared first either: then the shop itself says that it is not stocked there.
     answers = bench.open(version=version).levels.set_levels(
-        [told, *levels(kept[1:], 8), msgspec.structs.replace(told, offer=2, listing=kept[1].listing, ref="", expected=None)]
+        [
+            told,
+            *levels(kept[1:], 8),
+            msgspec.structs.replace(told, offer=2, listing=kept[1].listing, ref="", expected=None),
+        ]
     )
     assert [one.fate for one in answers] == [Fate.DONE] * 3
     assert bench.shop.level(item, other)["available"] == 6
@@ -241,7 +245,9 @@ def test_without_the_scope_it_is_said_which(shopify: Any) -> None:
 def ask(bench: Any, query: str, version: str = "2026-07", **variables: Any) -> Any:
     body = json.dumps({"query": query, "variables": variables})
     headers = {"x-shopify-access-token": DEMO_TOKEN, "content-type": "application/json"}
-    return Asker(bench.simulator.wsgi).ask("POST", f"/admin/api/{version}/graphql.json", body=body, headers=headers).json()
+    return (
+        Asker(bench.simulator.wsgi).ask("POST", f"/admin/api/{version}/graphql.json", body=body, headers=headers).json()
+    )
 
 
 def entry(figure: StockFigure, quantity: int, **more: Any) -> dict[str, Any]:
@@ -277,7 +283,9 @@ def test_the_directive_is_required_from_2026_04_on(shopify: Any, version: str) -
 def test_the_compared_figure_must_be_sent_and_null_writes_without_looking(shopify: Any) -> None:
     bench = shopify()
     (kept,) = list(figures(bench).values())[:1]
-    assert codes(ask(bench, operations.SET_LEVELS, input=told(entry(kept, 5)), key=KEY)) == ["COMPARE_QUANTITY_REQUIRED"]
+    assert codes(ask(bench, operations.SET_LEVELS, input=told(entry(kept, 5)), key=KEY)) == [
+        "COMPARE_QUANTITY_REQUIRED"
+    ]
     given = told(entry(kept, 5, changeFromQuantity=None))
     assert codes(ask(bench, operations.SET_LEVELS, input=given, key=KEY.replace("0b", "1b"))) == []
     assert available(bench, kept) == 5
@@ -306,9 +314,7 @@ def test_the_same_key_gives_the_stored_answer_and_another_question_is_a_mismatch
 def test_one_stale_entry_leaves_the_whole_list_as_it_was(shopify: Any) -> None:
     bench = shopify()
     kept = list(figures(bench).values())[:2]
-    given = told(
-        entry(kept[0], 5, changeFromQuantity=int(kept[0].quantity)), entry(kept[1], 5, changeFromQuantity=999)
-    )
+    given = told(entry(kept[0], 5, changeFromQuantity=int(kept[0].quantity)), entry(kept[1], 5, changeFromQuantity=999))
     assert codes(ask(bench, operations.SET_LEVELS, input=given, key=KEY)) == ["CHANGE_FROM_QUANTITY_STALE"]
     assert available(bench, kept[0]) == kept[0].quantity
 

@@ -109,7 +109,9 @@ def test_a_buyer_who_pays_in_another_currency_is_booked_in_the_shops(shopify: An
         (None, SaleState.UNPAID, "no"),
     ],
 )
-def test_what_the_financial_status_means(shopify: Any, financial: str | None, state: SaleState, authorized: str) -> None:
+def test_what_the_financial_status_means(
+    shopify: Any, financial: str | None, state: SaleState, authorized: str
+) -> None:
     bench = shopify("empty")
     order = bench.shop.place_order([Line(thing(bench))])
     bench.shop.store.change("order", order, financial=financial)
@@ -185,7 +187,11 @@ def test_a_line_without_a_variant_is_matched_by_its_sku_or_is_text(shopify: Any)
     bench = shopify("empty")
     variant = thing(bench)
     order = bench.shop.place_order(
-        [Line(variant), Line(title="Engraving", price="3.00", sku=None), Line(title="By phone", price="4.00", sku="P-1")]
+        [
+            Line(variant),
+            Line(title="Engraving", price="3.00", sku=None),
+            Line(title="By phone", price="4.00", sku="P-1"),
+        ]
     )
     bench.shop.delete_product(bench.shop.store.get("variant", variant)["product"])
     gone, text, by_sku = one(bench, order).lines

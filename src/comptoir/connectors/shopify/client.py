@@ -295,4 +295,4 @@ def _wait(cost: Mapping[str, Any]) -> float:
     status = cost.get("throttleStatus") or {}
     missing = float(cost.get("requestedQueryCost") or 0) - float(status.get("currentlyAvailable") or 0)
     rate = float(status.get("restoreRate") or 0)
-    return max(1.0, missing / rate) if rate > 0 else 1.0
+    return max(0.1, missing / rate) if rate > 0 else 1.0
