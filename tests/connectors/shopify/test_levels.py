@@ -178,12 +178,16 @@ def test_a_bundle_and_a_stranger_are_refused_and_the_others_written(shopify: Any
     kept = list(figures(bench).values())[:2]
     pack = next(row for row in bench.shop.store.all("variant") if row["parts"])
     place = kept[0].selling_point
+    one = Decimal(1)
     extra = [
-        LevelToTell(offer=10, listing=str(pack["id"]), selling_point=place, ref=f"{pack['item']}@{place}", level=Decimal(1), expected=Decimal(0)),
-        LevelToTell(offer=11, listing="99", selling_point=place, ref=f"99@{place}", level=Decimal(1), expected=Decimal(0)),
-        LevelToTell(offer=12, listing="99", selling_point=place, ref="", level=Decimal(1)),
-        LevelToTell(offer=13, listing="x", selling_point="y", ref="z", level=Decimal(1)),
-    ]  # fmt: skip
+        LevelToTell(offer=offer, listing=listing, selling_point=point, ref=ref, level=one, expected=expected)
+        for offer, listing, point, ref, expected in (
+            (10, str(pack["id"]), place, f"{pack['item']}@{place}", Decimal(0)),
+            (11, "99", place, f"99@{place}", Decimal(0)),
+            (12, "99", place, "", None),
+            (13, "x", "y", "z", None),
+        )
+    ]
     answers = bench.open().levels.set_levels([*levels(kept, 8), *extra])
     assert [one.fate for one in answers] == [Fate.DONE, Fate.DONE, *[Fate.REFUSED] * 4]
     assert "NON_MUTABLE_INVENTORY_ITEM" in answers[2].reason

@@ -73,9 +73,14 @@ def test_what_was_acknowledged_is_there_after_the_process_was_killed(tmp_path: P
 def test_an_action_that_fails_leaves_nothing_behind() -> None:
     sim = ShopifySimulator(world="empty")
     sim.stock({"A": 5})
-    with pytest.raises(LookupError), sim.state.store.transaction():
-        sim.state.set_stock(sim._places()["A"], 1)
-        sim.state.pay(99)
+
+    def fail_halfway() -> None:
+        with sim.state.store.transaction():
+            sim.stock({"A": 1})
+            sim.state.pay(99)
+
+    with pytest.raises(LookupError):
+        fail_halfway()
     assert sim.shelf()["A"] == 5
 
 

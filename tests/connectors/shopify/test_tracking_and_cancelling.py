@@ -211,7 +211,8 @@ def test_prices_go_by_product_and_a_refused_one_stops_no_other(bench: Any) -> No
     answers = client.prices.set_prices(told)
     assert [one.fate for one in answers] == [Fate.DONE, Fate.REFUSED, Fate.DONE, Fate.REFUSED]
     assert [bench.shop.store.get("variant", one)["price"] for one in variants] == ["7.01", "5.00", "5.00"]
-    two = [PriceToTell(offer=n, listing=str(variants[0]), selling_point=p, amount=Decimal(n + 1)) for n, p in ((8, "1"), (9, "2"))]  # fmt: skip
+    first = PriceToTell(offer=8, listing=str(variants[0]), selling_point="1", amount=Decimal(9))
+    two = [first, msgspec.structs.replace(first, selling_point="2", amount=Decimal(10))]
     assert [one.fate for one in client.prices.set_prices(two)] == [Fate.DONE, Fate.REFUSED]
     bench.simulator.faults.add("time_out_after", skip=1)
     lost = [PriceToTell(offer=1, listing=str(variants[1]), selling_point=point, amount=Decimal("6.66"))]
