@@ -146,8 +146,11 @@ class ShopifyClient:
         return rows
 
     def fetch(self, url: str, *, headers: Mapping[str, str] | None = None, ok: tuple[int, ...] = (200,)) -> Reply:
-        """A file: its address is its own key, so no token goes along."""
-        return self._door.read("GET", url, headers=headers, ok=ok)
+        """A file: its address is its own key, so no token goes along, and what is closed there says nothing of ours."""
+        try:
+            return self._door.read("GET", url, headers=headers, ok=ok)
+        except NotLetIn as error:
+            raise Missing("the file is not to be had", **error.facts) from error
 
     # -- one call --------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from comptoir.connectors.shopify.client import PageSize, ShopifyClient
 from comptoir.connectors.shopify.lookups import Lookups
 
 ITEMS = 50  # asked for by id at once
+ROUNDS = 3  # calls that may go by without an answer for any entry
 STALE = ("CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE")
 NOT_STOCKED = "ITEM_NOT_STOCKED_AT_LOCATION"
 
@@ -221,6 +222,7 @@ class _Levels:
 
     def _send(self, places: list[int]) -> None:
         """Send these. Nothing of a call is done where one entry is refused: that one is answered, the others go again."""
+        rounds = ROUNDS
         while places:
             body = {
                 "name": "available",
@@ -241,6 +243,10 @@ class _Levels:
                 return
             again = self._sorted(places, errors)
             if again is None:
+                return
+            rounds = ROUNDS if len(again) < len(places) else rounds - 1
+            if not rounds:
+                self._doubt(again, errors[0].message)
                 return
             places = again
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from comptoir.channels.errors import NotLetIn, Refused
+from comptoir.channels.errors import Refused
 from comptoir.channels.records import Subscription
 from comptoir.connectors.shopify import operations, wire
 from comptoir.connectors.shopify.client import ShopifyClient
@@ -95,7 +95,7 @@ class ShopifySubscriptions:
 
     def subscribe(self, topic: str, address: str, secret: str) -> None:
         if not self._client.config.client_secret:
-            raise NotLetIn("without the client secret no delivery could be verified", right="client_secret")
+            raise Refused("without the client secret no delivery could be verified", topic=topic)
         payload = self._client.change(
             operations.SUBSCRIBE, topic=topic, subscription={"uri": address, "format": "JSON"}
         )
