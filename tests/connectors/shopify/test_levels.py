@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal
 from typing import Any
@@ -98,7 +99,7 @@ def test_what_is_sold_between_reading_and_writing_is_a_conflict(shopify: Any) ->
 
     def buying(environ: Any, start_response: Any) -> Any:
         body = environ["wsgi.input"].read()
-        environ["wsgi.input"] = __import__("io").BytesIO(body)
+        environ["wsgi.input"] = io.BytesIO(body)
         if b"inventorySetQuantities" in body:
             bench.shop.set_available(variant["item"], int(kept.selling_point), 1)
         return inner(environ, start_response)

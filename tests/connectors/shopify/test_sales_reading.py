@@ -172,7 +172,7 @@ def test_a_cancelled_order_says_so_and_gives_its_units_back(shopify: Any) -> Non
 def test_what_was_shipped_is_told_by_line_with_its_numbers(shopify: Any) -> None:
     bench = shopify("empty")
     order = bench.shop.place_order([Line(thing(bench, "1.00"), 2), Line(thing(bench, "2.00"), 1)])
-    (fulfilment,) = bench.shop._fulfillment_orders(order)
+    (fulfilment,) = bench.shop.fulfillment_orders(order)
     bench.shop.fulfil([(fulfilment["id"], {fulfilment["lines"][0]["id"]: 1})], tracking={"number": "AA1"})
     first, second = lines_of(bench, order)
     sale = one(bench, order)

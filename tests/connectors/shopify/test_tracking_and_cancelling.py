@@ -125,6 +125,15 @@ def test_a_parcel_that_names_no_lines_means_all_that_is_left(bench: Any) -> None
     assert bench.simulator.sold()[sale] == "shipped"
 
 
+def test_more_lines_than_a_page_holds_are_all_shipped(bench: Any) -> None:
+    sale, lines = order_of(bench, *[1] * 130)
+    told = parcel(bench, sale, dict.fromkeys(lines, 1))
+    target = bench.open().tracking
+    assert target.confirm(told).fate is Fate.DONE
+    assert target.is_confirmed(told)
+    assert bench.simulator.sold()[sale] == "shipped"
+
+
 def test_why_the_shop_takes_no_parcel_is_said(bench: Any) -> None:
     target = bench.open().tracking
     held, (line,) = order_of(bench, 1)

@@ -69,6 +69,20 @@ def test_a_product_and_a_level_are_named_as_our_pages_name_them(bench: Any) -> N
     assert ("stock", figure.ref) in hints(bench)
 
 
+def test_what_was_undone_is_not_told(bench: Any) -> None:
+    variant = thing(bench)
+    bench.shop.deliveries()
+
+    def fail_halfway() -> None:
+        with bench.shop.store.transaction():
+            bench.shop.set_stock(variant, 1)
+            bench.shop.pay(99)
+
+    with pytest.raises(LookupError):
+        fail_halfway()
+    assert bench.shop.deliveries() == []
+
+
 def test_the_same_delivery_has_the_same_id_whatever_comes_between(bench: Any) -> None:
     bench.shop.place_order([Line(thing(bench))])
     taken = bench.shop.deliveries()

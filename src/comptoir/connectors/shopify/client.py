@@ -145,6 +145,12 @@ class ShopifyClient:
             info = found["pageInfo"]
         return rows
 
+    def complete(self, query: str, path: Sequence[str], owner: dict[str, Any]) -> None:
+        """Make a list within an object whole where only its first page is here. `path` ends with the list's name."""
+        begun = owner.get(path[-1])
+        if isinstance(begun, dict) and (begun.get("pageInfo") or {}).get("hasNextPage"):
+            owner[path[-1]] = {"nodes": self.rest(query, path, str(owner.get("id")), begun)}
+
     def fetch(self, url: str, *, headers: Mapping[str, str] | None = None, ok: tuple[int, ...] = (200,)) -> Reply:
         """A file: its address is its own key, so no token goes along, and what is closed there says nothing of ours."""
         try:

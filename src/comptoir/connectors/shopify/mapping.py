@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -119,9 +119,9 @@ def sale(order: wire.Order, around: Around) -> Sale:
     )
 
 
-def _units(lines: object) -> dict[str, int]:
+def _units(lines: Iterable[wire.LineUnits]) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
         found[line.line_item.id] += line.quantity or 0
     return found
 

@@ -226,6 +226,14 @@ mutation ComptoirSetPrices($product: ID!, $variants: [ProductVariantsBulkInput!]
 
 # -- parcels and cancellations -------------------------------------------------------------------------------------------
 
+_TO_SHIP = "id remainingQuantity lineItem { id }"
+
+MORE_TO_SHIP = f"""
+query ComptoirMoreToShip($id: ID!, $after: String) {{
+  fulfillmentOrder(id: $id) {{ lineItems(first: 100, after: $after) {{ {_PAGE} nodes {{ {_TO_SHIP} }} }} }}
+}}
+"""
+
 SHIPPING = f"""
 query ComptoirShipping($id: ID!) {{
   order(id: $id) {{
@@ -233,7 +241,7 @@ query ComptoirShipping($id: ID!) {{
     fulfillmentOrders(first: 20) {{ nodes {{
       id status assignedLocation {{ location {{ legacyResourceId }} }}
       supportedActions {{ action }} fulfillmentHolds {{ reason reasonNotes }}
-      lineItems(first: 100) {{ {_PAGE} nodes {{ id remainingQuantity lineItem {{ id }} }} }}
+      lineItems(first: 100) {{ {_PAGE} nodes {{ {_TO_SHIP} }} }}
     }} }}
     fulfillments(first: 100) {{
       id status trackingInfo(first: 10) {{ company number url }}

@@ -153,14 +153,10 @@ class ShopifyProducts:
         if the shop had deleted it."""
         bundles: dict[str, dict[str, Any]] = {}
         for row in rows:
+            self._client.complete(operations.MORE_VARIANTS, ("product", "variants"), row)
             variants = row.get("variants")
             if not isinstance(variants, dict):
                 continue
-            if (variants.get("pageInfo") or {}).get("hasNextPage"):
-                whole = self._client.rest(
-                    operations.MORE_VARIANTS, ("product", "variants"), str(row.get("id")), variants
-                )
-                row["variants"] = variants = {"nodes": whole}
             for one in variants.get("nodes") or ():
                 if isinstance(one, dict) and one.get("requiresComponents") and "productVariantComponents" not in one:
                     bundles[str(one.get("id"))] = one

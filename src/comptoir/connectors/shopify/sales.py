@@ -66,20 +66,9 @@ class ShopifySales:
 
     def _complete(self, row: dict[str, Any]) -> None:
         """Lines beyond the first pages. A sale without one of them would be a wrong sale."""
-        identity = str(row.get("id"))
-        self._rest(row, "lineItems", operations.MORE_LINES, ("order", "lineItems"), identity)
+        client = self._client
+        client.complete(operations.MORE_LINES, ("order", "lineItems"), row)
         for refund in row.get("refunds") or ():
-            self._rest(refund, "refundLineItems", operations.MORE_REFUNDED, ("refund", "refundLineItems"), refund["id"])
+            client.complete(operations.MORE_REFUNDED, ("refund", "refundLineItems"), refund)
         for parcel in row.get("fulfillments") or ():
-            self._rest(
-                parcel,
-                "fulfillmentLineItems",
-                operations.MORE_SHIPPED,
-                ("fulfillment", "fulfillmentLineItems"),
-                parcel["id"],
-            )
-
-    def _rest(self, owner: dict[str, Any], name: str, query: str, path: tuple[str, str], identity: str) -> None:
-        begun = owner.get(name)
-        if isinstance(begun, dict) and (begun.get("pageInfo") or {}).get("hasNextPage"):
-            owner[name] = {"nodes": self._client.rest(query, path, identity, begun)}
+            client.complete(operations.MORE_SHIPPED, ("fulfillment", "fulfillmentLineItems"), parcel)

@@ -78,6 +78,10 @@ class ShopifyTracking:
         row = self._client.ask(operations.SHIPPING, id=_gid(sale)).get("order")
         if row is None:
             raise Missing(f"order {sale} is not there", sale=sale)
+        for one in (row.get("fulfillmentOrders") or {}).get("nodes") or ():
+            self._client.complete(operations.MORE_TO_SHIP, ("fulfillmentOrder", "lineItems"), one)
+        for one in row.get("fulfillments") or ():
+            self._client.complete(operations.MORE_SHIPPED, ("fulfillment", "fulfillmentLineItems"), one)
         return wire.typed(wire.Shipping, row)
 
 

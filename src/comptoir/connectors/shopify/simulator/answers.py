@@ -121,8 +121,8 @@ def connection(
     assert size is not None  # noqa: S101
     if not 0 <= size <= MOST_PAGE:
         raise GraphQLError(f"first and last cannot exceed {MOST_PAGE}")
-    place = key or (lambda one: [items_place[id(one)]])
-    items_place = {id(one): at for at, one in enumerate(items)}
+    places = {id(one): [at] for at, one in enumerate(items)}
+    place = key or (lambda one: places[id(one)])
     rows = sorted(items, key=place, reverse=reverse) if key else list(items)
     if after is not None:
         passed = _place_of(after)
@@ -495,7 +495,7 @@ def _is_service(call: Call, one: Source) -> bool:
     return False
 
 
-def _level(row: Row | None) -> Source | None:
+def level_source(row: Row | None) -> Source | None:
     if row is None:
         return None
     key = gid("InventoryLevel", f"{row['number']}?inventory_item_id={row['item']}")
@@ -506,7 +506,7 @@ def _level(row: Row | None) -> Source | None:
 def _levels_there(call: Call, one: Source, query: str | None = None, reverse: bool = False, **paging: Any) -> Source:
     needs(call, "read_inventory")
     rows = [row for row in call.shop.store.all("level") if row["location"] == one["row"]["id"] and row["active"]]
-    levels = [level for row in rows if (level := _level(row))]
+    levels = [level for row in rows if (level := level_source(row))]
     page = connection(levels, key=lambda level: [level["row"]["number"]], **_paging(paging))
     call.served("inventory_levels", [level["row"]["key"] for level in page["nodes"]])
     return page
@@ -515,17 +515,17 @@ def _levels_there(call: Call, one: Source, query: str | None = None, reverse: bo
 @field("InventoryItem.inventoryLevels")
 def _levels_of(call: Call, one: Source, query: str | None = None, reverse: bool = False, **paging: Any) -> Source:
     rows = [row for row in call.shop.store.all("level") if row["item"] == one["row"]["id"] and row["active"]]
-    return connection([level for row in rows if (level := _level(row))], **_paging(paging))
+    return connection([level for row in rows if (level := level_source(row))], **_paging(paging))
 
 
 @field("InventoryItem.inventoryLevel")
 def _level_at(call: Call, one: Source, locationId: str, **_: Any) -> Source | None:
-    return _level(call.shop.level(one["row"]["id"], number(locationId, "Location")))
+    return level_source(call.shop.level(one["row"]["id"], number(locationId, "Location")))
 
 
 @field("Location.inventoryLevel")
 def _level_of(call: Call, one: Source, inventoryItemId: str, **_: Any) -> Source | None:
-    return _level(call.shop.level(number(inventoryItemId, "InventoryItem"), one["row"]["id"]))
+    return level_source(call.shop.level(number(inventoryItemId, "InventoryItem"), one["row"]["id"]))
 
 
 @field("InventoryLevel.item")
@@ -606,6 +606,12 @@ def _refund(call: Call, root: Any, id: str) -> Source | None:
 @field("QueryRoot.fulfillment")
 def _fulfillment(call: Call, root: Any, id: str) -> Source | None:
     return found(call, "Fulfillment", number(id, "Fulfillment"))
+
+
+@field("QueryRoot.fulfillmentOrder")
+def _fulfillment_order(call: Call, root: Any, id: str) -> Source | None:
+    needs(call, "read_merchant_managed_fulfillment_orders")
+    return found(call, "FulfillmentOrder", number(id, "FulfillmentOrder"))
 
 
 @field("Order.displayFinancialStatus")

@@ -25,7 +25,8 @@ from graphql import (
     validate,
 )
 
-from comptoir.connectors.shopify.simulator import answers, bulk, search, world, writes
+from comptoir.connectors.shopify.simulator import answers, bulk, search, writes
+from comptoir.connectors.shopify.simulator import world as worlds
 from comptoir.connectors.shopify.simulator.cost import Bucket, Cost
 from comptoir.connectors.shopify.simulator.schema import VERSIONS, schema
 from comptoir.connectors.shopify.simulator.shop import Line, Shop
@@ -98,8 +99,7 @@ class ShopifySimulator(Trade, Simulator):
             self.counters.keep = lambda written: self.state.store.keep(written.seq, written.as_dict())
         if self.state.store.find("meta", "world") is None:
             with self.state.store.transaction():
-                worlds = world_named(world)
-                worlds(self.state, seed)
+                worlds.WORLDS[world](self.state, seed)
                 self.state.store.add("meta", "world", name=world)
 
     # Harness ----------------------------------------------------------------------------------------------------
@@ -353,13 +353,6 @@ def resolve(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
     if info.parent_type.name == "Mutation" and info.field_name in writes.MUST_BE_IDEMPOTENT:
         return writes.idempotent(info.context, info, lambda: answers.answer(source, info, **arguments), arguments)
     return answers.answer(source, info, **arguments)
-
-
-def world_named(name: str) -> Any:
-    """The maker of a world."""
-    if name not in world.WORLDS:
-        raise ValueError(f"no world {name}; known: {', '.join(world.WORLDS)}")
-    return world.WORLDS[name]
 
 
 def _products_in(piece: bytes) -> list[int]:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -44,15 +45,19 @@ class Postbox:
         self._courier: threading.Thread | None = None
         self._come = threading.Event()
 
-    def _stamp(self, at: datetime | None = None) -> str:
+    def now_text(self, at: datetime | None = None) -> str:
+        """A moment as the shop writes it."""
         raise NotImplementedError
 
     def _emit(self, topic: str, payload: dict[str, Any]) -> None:
         event = str(uuid.uuid4())
         for row in self.store.all("webhook"):
             if row["topic"] == topic:
-                self._waiting.append(self._delivery(row, topic, payload, event))
-                self._come.set()
+                self.store.after_commit(partial(self._enqueue, self._delivery(row, topic, payload, event)))
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        self._waiting.append(delivery)
+        self._come.set()
 
     def _delivery(self, row: Row, topic: str, payload: dict[str, Any], event: str) -> Delivery:
         body = json.dumps(payload, separators=(",", ":")).encode()
@@ -69,7 +74,7 @@ class Postbox:
                 "X-Shopify-API-Version": row["version"],
                 "X-Shopify-Webhook-Id": str(uuid.uuid4()),
                 "X-Shopify-Event-Id": event,
-                "X-Shopify-Triggered-At": self._stamp(),
+                "X-Shopify-Triggered-At": self.now_text(),
             },
             body,
         )

@@ -32,6 +32,7 @@ type QueryRoot {
   deliveryProfiles(after: String, before: String, first: Int, last: Int, merchantOwnedOnly: Boolean,
     reverse: Boolean = false): DeliveryProfileConnection!
   fulfillment(id: ID!): Fulfillment
+  fulfillmentOrder(id: ID!): FulfillmentOrder
   location(id: ID): Location
   locations(after: String, before: String, first: Int, includeInactive: Boolean = false,
     includeLegacy: Boolean = false, last: Int, query: String, reverse: Boolean = false,

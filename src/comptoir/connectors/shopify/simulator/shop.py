@@ -110,7 +110,8 @@ class Shop(Postbox):
         )
         self.add_location("Harbour Street")
 
-    def _stamp(self, at: datetime | None = None) -> str:
+    def now_text(self, at: datetime | None = None) -> str:
+        """A moment as the shop writes it; now, unless it is told which."""
         return (at or self.clock.now()).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property
@@ -165,7 +166,7 @@ class Shop(Postbox):
     ) -> int:
         """A product. A variant: `sku, barcode, price, quantity` (a number, or by location)`, options, tracked,
         requires_shipping, cost, grams, taxable, parts` ([(variant, quantity)])."""
-        now = self._stamp()
+        now = self.now_text()
         product = self.store.new_id()
         media = [self.store.add("media", product=product)["id"] for _ in range(images)]
         self.store.add(
@@ -217,7 +218,7 @@ class Shop(Postbox):
             item=item,
             media=[owner["media"][picture]] if picture is not None else [],
             parts=[list(part) for part in given.get("parts", ())],
-            updatedAt=self._stamp(),
+            updatedAt=self.now_text(),
         )
         quantity = given.get("quantity", 0)
         if not given.get("parts"):
@@ -237,13 +238,13 @@ class Shop(Postbox):
     @whole
     def edit_product(self, product: int, /, **fields: Any) -> None:
         """Change a product."""
-        self.store.change("product", product, **fields, updatedAt=self._stamp())
+        self.store.change("product", product, **fields, updatedAt=self.now_text())
         self._emit("PRODUCTS_UPDATE", self._product_payload(product))
 
     @whole
     def edit_variant(self, variant: int, /, **fields: Any) -> None:
         """Change a variant; its product is touched."""
-        row = self.store.change("variant", variant, **fields, updatedAt=self._stamp())
+        row = self.store.change("variant", variant, **fields, updatedAt=self.now_text())
         self.edit_product(row["product"])
 
     @whole
@@ -275,7 +276,7 @@ class Shop(Postbox):
     def _make_level(self, item: int, location: int, available: int) -> None:
         key = f"{item}@{location}"
         if self.store.find("level", key) is not None:  # stocked there before: what stood there stands again
-            self.store.change("level", key, active=True, updatedAt=self._stamp())
+            self.store.change("level", key, active=True, updatedAt=self.now_text())
             return
         self.store.add(
             "level",
@@ -287,7 +288,7 @@ class Shop(Postbox):
             available=available,
             committed=0,
             active=True,
-            updatedAt=self._stamp(),
+            updatedAt=self.now_text(),
         )
 
     @whole
@@ -305,7 +306,7 @@ class Shop(Postbox):
     @whole
     def set_available(self, item: int, location: int, available: int) -> None:
         """A figure becomes another one."""
-        row = self.store.change("level", f"{item}@{location}", available=available, updatedAt=self._stamp())
+        row = self.store.change("level", f"{item}@{location}", available=available, updatedAt=self.now_text())
         self._moved(row)
 
     @whole
@@ -327,7 +328,7 @@ class Shop(Postbox):
         variant = self.store.find("item", level["item"], {}).get("variant")
         row = self.store.find("variant", variant)
         if row is not None:  # a product's stamp moves with its stock
-            self.store.change("product", row["product"], updatedAt=self._stamp())
+            self.store.change("product", row["product"], updatedAt=self.now_text())
         self._emit(
             "INVENTORY_LEVELS_UPDATE",
             {
@@ -354,7 +355,7 @@ class Shop(Postbox):
                 level["key"],
                 available=level["available"] - units,
                 committed=level["committed"] + units,
-                updatedAt=self._stamp(),
+                updatedAt=self.now_text(),
             )
         )
 
@@ -376,8 +377,8 @@ class Shop(Postbox):
     def place_order(self, lines: Iterable[Line | Mapping[str, Any]], /, **how: Any) -> int:
         """Somebody buys; units are committed at once, paid or not."""
         placing = Placing(**how)
-        now = self._stamp()
-        created = self._stamp(placing.placed_at)
+        now = self.now_text()
+        created = self.now_text(placing.placed_at)
         settings = self.settings
         wanted = [line if isinstance(line, Line) else Line(**line) for line in lines]
         made = [self._line(line, placing, settings) for line in wanted]
@@ -527,11 +528,11 @@ class Shop(Postbox):
             "status": status,
             "gateway": gateway,
             "amount": money(amount),
-            "processedAt": self._stamp(),
+            "processedAt": self.now_text(),
         }
 
     def _touch(self, order: int, **fields: Any) -> Row:
-        row = self.store.change("order", order, **fields, updatedAt=self._stamp())
+        row = self.store.change("order", order, **fields, updatedAt=self.now_text())
         self._emit("ORDERS_UPDATED", self._order_payload(order))
         return row
 
@@ -555,7 +556,7 @@ class Shop(Postbox):
             if restock and left:
                 self._commit_units(line["variant"], line["location"], -left)
             lines.append({**line, "refunded": line["refunded"] + left} if refund else line)
-        for one in self._fulfillment_orders(order):
+        for one in self.fulfillment_orders(order):
             self.store.change("fulfillment_order", one["id"], status="CANCELLED")
         paid = row["financial"] in ("PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED")
         refunds, financial = row["refunds"], row["financial"]
@@ -565,10 +566,10 @@ class Shop(Postbox):
                 for line, after in zip(row["lines"], lines, strict=True)
                 if after["refunded"] != line["refunded"]
             ]
-            refunds = [*refunds, {"id": self.store.new_id(), "createdAt": self._stamp(), "lines": given}]
+            refunds = [*refunds, {"id": self.store.new_id(), "createdAt": self.now_text(), "lines": given}]
             financial = "REFUNDED" if paid else "VOIDED"
         self._touch(
-            order, cancelledAt=self._stamp(), cancelReason=reason, lines=lines, refunds=refunds, financial=financial
+            order, cancelledAt=self.now_text(), cancelReason=reason, lines=lines, refunds=refunds, financial=financial
         )
         self._emit("ORDERS_CANCELLED", self._order_payload(order))
 
@@ -593,7 +594,7 @@ class Shop(Postbox):
         identity = self.store.new_id()
         one = {
             "id": identity,
-            "createdAt": self._stamp(),
+            "createdAt": self.now_text(),
             "lines": [{"line": line, "quantity": count, "restock": restock} for line, count in wanted.items()],
         }
         self._touch(
@@ -639,7 +640,7 @@ class Shop(Postbox):
 
     def _take_from_fulfillment_orders(self, order: int, units: Mapping[int, int]) -> None:
         left = dict(units)
-        for one in self._fulfillment_orders(order):
+        for one in self.fulfillment_orders(order):
             lines = []
             for line in one["lines"]:
                 less = min(line["remaining"], left.get(line["line"], 0))
@@ -653,7 +654,7 @@ class Shop(Postbox):
     @whole
     def hold(self, order: int, reason: str = "OTHER", notes: str = "") -> None:
         """What is left of an order waits."""
-        for one in self._fulfillment_orders(order):
+        for one in self.fulfillment_orders(order):
             self.store.change(
                 "fulfillment_order",
                 one["id"],
@@ -662,7 +663,8 @@ class Shop(Postbox):
             )
         self._touch(order)
 
-    def _fulfillment_orders(self, order: int) -> list[Row]:
+    def fulfillment_orders(self, order: int) -> list[Row]:
+        """What is to leave of an order, one for each location."""
         return [row for row in self.store.all("fulfillment_order") if row["order"] == order]
 
     def fulfillments(self, order: int) -> list[Row]:
@@ -707,7 +709,7 @@ class Shop(Postbox):
             order=order,
             location=location,
             status="SUCCESS",
-            createdAt=self._stamp(),
+            createdAt=self.now_text(),
             tracking=dict(tracking or {}),
             lines=shipped,
             notified=notify,
@@ -720,13 +722,13 @@ class Shop(Postbox):
     @whole
     def ship_in_shop(self, order: int, tracking: str, company: str = "My carrier") -> None:
         """The merchant ships all that is left with the shop's own screen."""
-        for one in self._fulfillment_orders(order):
+        for one in self.fulfillment_orders(order):
             if one["status"] in ("OPEN", "IN_PROGRESS"):
                 self.fulfil([(one["id"], None)], tracking={"company": company, "number": tracking})
 
     def fulfilment(self, order: Row) -> str:
         """displayFulfillmentStatus."""
-        ones = self._fulfillment_orders(order["id"])
+        ones = self.fulfillment_orders(order["id"])
         if any(one["status"] == "ON_HOLD" for one in ones):
             return "ON_HOLD"
         lines = [line for line in order["lines"] if line["requiresShipping"]]

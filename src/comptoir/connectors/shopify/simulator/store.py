@@ -24,6 +24,7 @@ class Store:
         self._depth = 0
         self._undo: list[tuple[str, str, Row | None]] = []
         self._touched: dict[tuple[str, str], None] = {}
+        self._after: list[Callable[[], None]] = []
         self.changes: list[dict[str, Any]] | None = None
         self._kinds: dict[str, dict[str, Row]] = {}
         self._connection = sqlite3.connect(
@@ -56,9 +57,11 @@ class Store:
                 yield
                 return
             self._depth = 1
+            after: list[Callable[[], None]] = []
             try:
                 yield
                 self._commit()
+                after = self._after
             except BaseException:
                 for kind, key, before in reversed(self._undo):
                     self._place(kind, key, before)
@@ -67,6 +70,14 @@ class Store:
                 self._depth = 0
                 self._undo.clear()
                 self._touched.clear()
+                self._after = []
+            for act in after:
+                act()
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do this once what is going on is kept; never where it is undone."""
+        with self.transaction():
+            self._after.append(act)
 
     @contextmanager
     def recorded(self) -> Iterator[list[dict[str, Any]]]:

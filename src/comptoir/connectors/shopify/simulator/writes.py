@@ -15,10 +15,10 @@ from comptoir.connectors.shopify.simulator.answers import (
     FIELDS,
     Call,
     Source,
-    _level,
     bulk_source,
     found,
     gid,
+    level_source,
     needs,
     number,
     source,
@@ -164,7 +164,7 @@ def _set_quantities(call: Call, input: Mapping[str, Any]) -> Source:
     group = {
         "__typename": "InventoryAdjustmentGroup",
         "id": gid("InventoryAdjustmentGroup", call.shop.store.new_id()),
-        "createdAt": call.shop._stamp(),
+        "createdAt": call.shop.now_text(),
         "reason": input["reason"],
         "referenceDocumentUri": input.get("referenceDocumentUri"),
         "changes": changes,
@@ -243,7 +243,7 @@ def _activate(
         call.shop.activate(item, location, available or 0)
         if was_there and call.version < "2026-04":  # since then what stood there stands again
             call.shop.set_available(item, location, available or 0)
-    return {"inventoryLevel": _level(call.shop.level(item, location))}
+    return {"inventoryLevel": level_source(call.shop.level(item, location))}
 
 
 # -- prices --------------------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ def _run_bulk(call: Call, query: str, groupObjects: bool = False) -> Source:
     row = call.shop.store.add(
         "bulk",
         query=query,
-        createdAt=call.shop._stamp(),
+        createdAt=call.shop.now_text(),
         startedAt=now.isoformat(),
         seconds=call.shop.quirks.bulk_seconds,
         status="RUNNING",
@@ -401,7 +401,7 @@ def _subscribe(call: Call, topic: str, webhookSubscription: Mapping[str, Any]) -
         raise Problems((None, place, "Address protocol http:// is not supported"))
     if any(row["topic"] == topic and row["uri"] == uri for row in call.shop.store.all("webhook")):
         raise Problems((None, place, "Address for this topic has already been taken"))
-    now = call.shop._stamp()
+    now = call.shop.now_text()
     row = call.shop.store.add(
         "webhook",
         topic=topic,
