@@ -12,6 +12,7 @@ from comptoir.channels import channel as channels
 from comptoir.channels import pace
 from comptoir.channels.http import HttpDoor
 from comptoir.channels.models import Channel
+from comptoir.commerce.shipments import actions as shipments
 from comptoir.config import bootstrap
 from comptoir.connectors.shopify.simulator import DEMO_CLIENT, DEMO_SECRET, ShopifySimulator
 from comptoir.engine.models import Run
@@ -80,3 +81,8 @@ def test_a_sale_moves_the_level_told_and_its_parcel_comes_back(world: World) -> 
         "SELECT o.told, o.is_waiting FROM offers_offer o JOIN catalog_variant v ON v.id = o.variant_id WHERE v.sku = 'LAN-001'"
     )[0]
     assert (told, level) == (before - 2, False)
+    order = sql.value("SELECT id FROM orders_order WHERE external_id = %s", [sale])
+    shipments.ship(order, key="one", tracking="JD0140", at=world.at, actor=SYSTEM)
+    world.drain()
+    assert world.shop.parcels(sale) == ["JD0140"]
+    assert world.shop.sold()[sale] == "shipped"

@@ -39,14 +39,18 @@ class _Token:
 
 
 class _Tokens:
-    """Tokens of this process, so that a run every few seconds does not ask for one each time."""
+    """Tokens of this process, so that a run every few seconds does not ask for one each time. One asks for an account's
+    while others wait for it; accounts do not wait for one another."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
         self._kept: dict[str, _Token] = {}
 
     def get(self, key: str, ask: Callable[[], _Token]) -> str:
         with self._lock:
+            turn = self._asking.setdefault(key, threading.Lock())
+        with turn:
             kept = self._kept.get(key)
             if kept is None or kept.until <= clock.now():
                 kept = self._kept[key] = ask()
