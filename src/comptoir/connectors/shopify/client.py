@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -168,14 +169,15 @@ class ShopifyClient:
         body = msgspec.json.encode({"query": query, "variables": variables})
         reply = self._send(body, writes=writes)
         self.version = reply.headers.get("x-shopify-api-version", "")
-        content = _decoded(reply)
-        cost = (content.get("extensions") or {}).get("cost") or {}
-        self._tell_points(cost)
-        if errors := content.get("errors"):
-            raise self._problem(errors, cost, reply, writes=writes)
-        data = content.get("data")
-        if not isinstance(data, dict):
-            raise NotUnderstood("an answer without data", answer=_text(reply))
+        with _about(self.config.endpoint, reply):
+            content = _decoded(reply)
+            cost = (content.get("extensions") or {}).get("cost") or {}
+            self._tell_points(cost)
+            if errors := content.get("errors"):
+                raise self._problem(errors, cost, reply, writes=writes)
+            data = content.get("data")
+            if not isinstance(data, dict):
+                raise NotUnderstood("an answer without data", answer=_text(reply))
         return data
 
     def _send(self, body: bytes, *, writes: bool) -> Reply:
@@ -220,10 +222,11 @@ class ShopifyClient:
             reply = self._door.read("POST", url, headers=FORM, body=urlencode(form).encode())
         except Refused as error:
             raise NotLetIn("Shopify does not take this client ID and secret", right="client", **error.facts) from error
-        given = _decoded(reply)
-        text, seconds = given.get("access_token"), given.get("expires_in")
-        if not isinstance(text, str) or not text:
-            raise NotUnderstood("an answer without a token", answer="")
+        with _about(url, reply):
+            given = _decoded(reply)
+            text, seconds = given.get("access_token"), given.get("expires_in")
+            if not isinstance(text, str) or not text:
+                raise NotUnderstood("an answer without a token", answer="")
         life = timedelta(seconds=seconds if isinstance(seconds, int) else 3600)
         return _Token(text, clock.now() + life - min(EARLIER, life / 10))
 
@@ -288,6 +291,16 @@ def _payload(data: Mapping[str, Any]) -> dict[str, Any]:
     if payload is None:
         raise NotUnderstood("a mutation without its payload", answer=str(data)[:KEPT])
     return payload
+
+
+@contextmanager
+def _about(url: str, reply: Reply) -> Iterator[None]:
+    """What is not understood says which call it was."""
+    try:
+        yield
+    except NotUnderstood as error:
+        error.facts.update(method="POST", url=url, status=reply.status)
+        raise
 
 
 def _decoded(reply: Reply) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Trade:
         for note in self.state.store.all("note", parent=order):
             text = note["doc"]["note"]
             if note["doc"]["customer_note"] and ": " in text:
-                found.append(text.split(": ", 1)[1].split()[0])
+                found.append(text.rsplit(": ", 1)[1].split()[0])
         return list(dict.fromkeys(found))
 
 
