@@ -373,6 +373,7 @@ def link(channel: Channel, pairs: Mapping[str, int], *, actor: Actor, at: dateti
         run=None,
         at=at,
     )
+    staging.newly_offered(channel.pk, wanted, at)
     sql.execute(
         "UPDATE offers_listed SET decided = 'hand', own_sku = '' WHERE channel_id = %s AND external_id = ANY(%s)",
         [channel.pk, sorted(wanted)],

@@ -267,6 +267,7 @@ def _linked(
             )
     offers.link_products(channel.pk, products, run=run.id, at=run.at)
     offers.link_listings(channel.pk, listings, run=run.id, at=run.at)
+    staging.newly_offered(channel.pk, [one.listing for one in listings], run.at)
     shown = {one.external_id: one.price for product in changed for one in product.listings if one.price is not None}
     prices.seen(channel.pk, shown, at=run.at)
     if listings and (waiting := sql.rows(_HELPED, [channel.pk])):

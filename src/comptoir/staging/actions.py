@@ -407,9 +407,7 @@ def _set_aside(
 def tell_physical(channel: int, touched: Collection[str], at: datetime) -> None:
     """A *physical* shop subtracts its own open sales: those not accepted here are counted per listing. What has left or was
     cancelled there is not open there any more, even where it waits for a person here."""
-    if not sql.value(
-        "SELECT EXISTS (SELECT 1 FROM offers_sellingpoint WHERE channel_id = %s AND figure = 'physical')", [channel]
-    ):
+    if not touched or not _has_physical(channel):
         return
     units = sql.rows(
         """
@@ -429,6 +427,27 @@ def tell_physical(channel: int, touched: Collection[str], at: datetime) -> None:
         {"channel": channel, "touched": sorted(touched)},
     )
     offers.set_staged_units(channel, {(listing, point): quantity for listing, point, quantity in units}, at=at)
+
+
+def newly_offered(channel: int, listings: Collection[str], at: datetime) -> None:
+    """These listings have their offers only now: open sales of a *physical* shop that came in before them count, too."""
+    if not listings or not _has_physical(channel):
+        return
+    waiting = sql.rows(
+        'SELECT s.external_id FROM staging_stagedsale s WHERE s.channel_id = %s AND s."order" IS NULL'
+        " AND s.state IN ('ready', 'retry', 'repair') AND EXISTS (SELECT FROM jsonb_array_elements(s.sale->'lines') l"
+        " WHERE l->>'listing' = ANY(%s))",
+        [channel, list(listings)],
+    )
+    tell_physical(channel, {row[0] for row in waiting}, at)
+
+
+def _has_physical(channel: int) -> bool:
+    return bool(
+        sql.value(
+            "SELECT EXISTS (SELECT 1 FROM offers_sellingpoint WHERE channel_id = %s AND figure = 'physical')", [channel]
+        )
+    )
 
 
 # -- looking again -------------------------------------------------------------------------------------------------------
@@ -652,5 +671,5 @@ def accept_total(staged: int, *, actor: Actor, at: datetime) -> Staged:
 
 __all__ = [
     "Found", "Moved", "Staged", "accept_total", "approve", "due", "let_go", "looked", "map_carrier", "map_line", "map_status",
-    "match_line", "recheck", "reject", "source", "stage", "status_if", "tell_physical",
+    "match_line", "newly_offered", "recheck", "reject", "source", "stage", "status_if", "tell_physical",
 ]  # fmt: skip

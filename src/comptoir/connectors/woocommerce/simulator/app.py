@@ -106,6 +106,8 @@ class WooCommerceSimulator(Trade, Simulator):
     def answer(self, request: Request, fault: str) -> Answer:
         """Answer one request to the site, with the date by its own clock."""
         answer = self._answered(request, fault)
+        # A site is where it is asked, on a port too: pictures are fetched by the addresses that it gives.
+        answer.body = answer.body.replace(self.state.url.encode(), f"{request.base_url}/".encode())
         answer.headers.setdefault("Date", format_datetime(self.clock.now().replace(microsecond=0), usegmt=True))
         if request.method == "HEAD":
             answer.headers["Content-Length"] = str(len(answer.body))
