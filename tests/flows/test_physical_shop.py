@@ -10,6 +10,7 @@ import pytest
 from shop_world import World
 
 from comptoir.channels.models import Channel
+from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory.models import Level
 from comptoir.commerce.inventory.records import Fact
@@ -103,6 +104,25 @@ def test_what_breaks_is_taken_off_the_source_and_the_open_units_stay_in_it(magen
     )
     later(magento)
     assert figures(magento) == (4, 2)
+
+
+def test_a_sale_that_came_in_before_its_listing_had_an_offer_is_counted_from_then_on(
+    db: None, doors: dict[str, Any], manual_clock: clock.ManualClock
+) -> None:
+    """Another shop has brought the cup already, so the sale's line is known by its SKU and waits for nothing but money."""
+    shop = MagentoSimulator(world="empty")
+    world = connected(shop, doors, manual_clock)
+    catalog.create_product("Cup", "CUP", at=world.at, actor=SYSTEM)
+    shop.buy({"CUP": 2}, paid=False)
+    world.run("pull_sales")
+    assert not Offer.objects.exists()
+    world.run("pull_products")
+    world.run("pull_stock_once")
+    world.drain()
+    world.go_live()
+    later(world)
+    assert Offer.objects.get().staged_units == 2
+    assert (Offer.objects.get().told, figures(world)) == (5, (5, 3))
 
 
 def test_without_sources_the_figure_is_sellable_and_an_order_needs_no_push(

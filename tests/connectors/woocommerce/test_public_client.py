@@ -109,3 +109,8 @@ def test_over_https_it_sends_the_keys_in_the_header_or_in_the_query(
     for in_query in (False, True):
         client = woocommerce.API("https://shop.test", DEMO_KEY, DEMO_SECRET, query_string_auth=in_query)
         assert len(client.get("orders", params={"per_page": 2}).json()) == 2
+
+
+def test_pictures_are_where_the_site_is_asked(client: Any) -> None:
+    src = client.get("products", params={"sku": "LAN-001"}).json()[0]["images"][0]["src"]
+    assert src.startswith(f"{client.url.rstrip('/')}/wp-content/uploads/")
