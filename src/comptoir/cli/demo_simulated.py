@@ -45,7 +45,7 @@ def start(kind: str, state: Path | None, port: int = 0) -> Shop:
     """Start one on a port (0: one that the kernel gives)."""
     card = connectors.find(kind)
     assert card is not None  # noqa: S101 - one of ours
-    command = [sys.executable, "-m", "comptoir.simulators", "serve", "--kind", kind, "--port", str(port)]
+    command = [sys.executable, "-m", "comptoir.simulators", "serve", "--kind", kind, "--port", str(port), "--deliver"]
     if state is not None:
         command += ["--state", str(state)]
     process = supervisor.start(command, stdout=subprocess.PIPE)

@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     serve.add_argument("--key", help="credential to accept; a fixed one by default")
     serve.add_argument("--timezone", help="the shop's time zone")
     serve.add_argument("--state", type=Path, help="keep the state in this file")
+    serve.add_argument("--deliver", action="store_true", help="send webhooks to whoever asks for them")
     serve.add_argument("--until-stdin-closes", action="store_true", help="stop with the parent, however it dies")
     given = parser.parse_args(arguments)
 
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, asked_to_stop)
     signal.signal(signal.SIGINT, asked_to_stop)
     server = servers.start(simulator.wsgi, given.host, given.port)
+    if given.deliver:
+        simulator.deliver()
     print(json.dumps({"url": server.url, **simulator.describe()}), flush=True)  # noqa: T201 - the promised line
     if given.until_stdin_closes:
         threading.Thread(target=_stop_at_the_end_of_input, args=(stop,), daemon=True).start()

@@ -205,7 +205,7 @@ def test_the_courier_posts_deliveries_to_whoever_subscribed() -> None:
     try:
         address = f"http://127.0.0.1:{hub.server_address[1]}/hooks"
         ask(sim, operations.SUBSCRIBE, topic="ORDERS_CREATE", subscription={"uri": address})
-        sim.act("start_courier", {})
+        sim.deliver()
         sim.stock({"A": 5})
         sale = sim.buy({"A": 1})
         assert came.wait(20)

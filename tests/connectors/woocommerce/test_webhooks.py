@@ -186,7 +186,7 @@ def test_the_demo_shop_posts_its_deliveries_from_a_thread(woo: Any) -> None:
     courier = bench.simulator.courier
     try:
         bench.shop.add_webhook("order.created", f"http://127.0.0.1:{hub.server_port}/in?x=1", SECRET)
-        bench.simulator.act("start_courier", {})
+        bench.simulator.deliver()
         assert heard.get(timeout=30)[1].startswith(b"webhook_id=")
         (sale,) = bench.sell(1)
         topic, body = heard.get(timeout=30)

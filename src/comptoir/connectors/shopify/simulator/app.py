@@ -46,7 +46,7 @@ DOMAIN = "gifts-and-lights.myshopify.com"
 ACTIONS = (
     *("add_location", "add_product", "add_variant", "edit_product", "edit_variant", "edit_item", "delete_product"),
     *("set_stock", "activate", "deactivate", "place_order", "pay", "cancel", "refund", "edit_order", "hold"),
-    *("ship_in_shop", "configure", "uninstall", "set_quirk", "start_courier"),
+    *("ship_in_shop", "configure", "uninstall", "set_quirk"),
 )
 #: documents whose changes are effects, as the counters call them
 EFFECTS = {
@@ -129,6 +129,10 @@ class ShopifySimulator(Trade, Simulator):
     def dump(self) -> dict[str, Any]:
         """Goods, stock, orders, parcels."""
         return self.state.dump()
+
+    def deliver(self) -> None:
+        """By a courier of its own."""
+        self.state.start_courier()
 
     def close(self) -> None:
         """Let go of the state file."""

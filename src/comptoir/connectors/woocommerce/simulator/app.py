@@ -50,7 +50,7 @@ class WooCommerceSimulator(Trade, Simulator):
         self.version = FULL_VERSIONS.get(version, version)
         self.key, self.secret = key, secret
         self.state = Shop(self.clock, timezone=timezone, version=self.version, path=state, currency=currency)
-        #: delivers webhooks by HTTP once it is started, by `POST act {"action": "start_courier"}` too
+        #: delivers webhooks by HTTP once it is started
         self.courier = Courier(self.state)
         if key not in self.state.store.option("keys", {}):
             self.state.add_key(key, secret)
@@ -79,10 +79,8 @@ class WooCommerceSimulator(Trade, Simulator):
 
     def act(self, action: str, arguments: dict[str, Any]) -> Any:
         """A shop action by name."""
-        if action == "start_courier":
-            return self.courier.start()
         if action not in ACTIONS:
-            raise KeyError(f"no action {action}; known: start_courier, {', '.join(ACTIONS)}")
+            raise KeyError(f"no action {action}; known: {', '.join(ACTIONS)}")
         if action == "refund" and arguments.get("lines"):
             arguments["lines"] = {int(line): units for line, units in arguments["lines"].items()}
         return getattr(self.state, action)(**arguments)
@@ -90,6 +88,10 @@ class WooCommerceSimulator(Trade, Simulator):
     def dump(self) -> dict[str, Any]:
         """Goods, orders, what was told of them."""
         return self.state.dump()
+
+    def deliver(self) -> None:
+        """By a courier of its own."""
+        self.courier.start()
 
     def close(self) -> None:
         """Let go of the state file."""
