@@ -81,8 +81,9 @@ class Simulator(ABC):
     def parcels(self, sale: str) -> list[str]:
         """The tracking numbers that a buyer sees for a sale, oldest first."""
 
-    def deliver(self) -> None:
-        """Send webhooks to whoever has asked for them, from now on. A shop that announces nothing does nothing."""
+    def deliver(self) -> bool:
+        """Send webhooks to whoever has asked for them, from now on; whether this kind announces anything at all."""
+        return False
 
     def describe(self) -> dict[str, Any]:
         """What a client needs to connect, printed when the simulator is started as a process."""

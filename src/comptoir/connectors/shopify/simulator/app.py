@@ -130,9 +130,10 @@ class ShopifySimulator(Trade, Simulator):
         """Goods, stock, orders, parcels."""
         return self.state.dump()
 
-    def deliver(self) -> None:
+    def deliver(self) -> bool:
         """By a courier of its own."""
         self.state.start_courier()
+        return True
 
     def close(self) -> None:
         """Let go of the state file."""

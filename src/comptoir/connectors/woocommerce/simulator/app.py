@@ -89,9 +89,10 @@ class WooCommerceSimulator(Trade, Simulator):
         """Goods, orders, what was told of them."""
         return self.state.dump()
 
-    def deliver(self) -> None:
+    def deliver(self) -> bool:
         """By a courier of its own."""
         self.courier.start()
+        return True
 
     def close(self) -> None:
         """Let go of the state file."""
