@@ -29,8 +29,8 @@ from comptoir.kit import postgres
 pytestmark = pytest.mark.kill
 
 SCREEN = re.compile(
-    r"  Comptoir   (?P<address>http://127\.0\.0\.1:\d+)\n"
-    r"  sign in    (?P<email>\S+)  (?P<password>\S+)\n"
+    r"  Comptoir     (?P<address>http://127\.0\.0\.1:\d+)\n"
+    r"  sign in      (?P<email>\S+)  (?P<password>\S+)\n"
     r"  PrestaShop   (?P<shop>http://127\.0\.0\.1:\d+) \(simulated; .*\)\n"
     r"(?:  \w+ +http://127\.0\.0\.1:\d+ \(simulated; .*\)\n)*"
     r"\nCtrl-C stops everything; the next start goes on from here\.\n"
@@ -137,11 +137,11 @@ def test_the_screen_says_how_to_get_in_and_out_and_nothing_else(made: Made) -> N
     assert lines == [
         f"Making the demo in {made.folder}",
         *(f"Looking around in {title}" for title in titles),
-        *(f"{title}: products, orders and stock, in test mode" for title in titles),
+        *(f"Reading products, orders and stock of {title} demo, in test mode" for title in titles),
         "Fetching pictures",
         "",
-        "  Comptoir   http://127.0.0.1:…",
-        f"  sign in    {demo.EMAIL}  {made.shown.password}",
+        "  Comptoir     http://127.0.0.1:…",
+        f"  sign in      {demo.EMAIL}  {made.shown.password}",
         *(f"  {title:<12} http://127.0.0.1:… (simulated; somebody buys there now and then)" for title in titles),
         "",
         "Ctrl-C stops everything; the next start goes on from here.",

@@ -125,8 +125,8 @@ def _with_shops(folder: Path, server: postgres.Server | None) -> int:
 
         def announce() -> None:
             say("")
-            say(f"  Comptoir   {serve.address(host, port)}")
-            say(f"  sign in    {login['email']}  {login['password']}")
+            say(f"  Comptoir     {serve.address(host, port)}")
+            say(f"  sign in      {login['email']}  {login['password']}")
             for shop in shops:
                 say(f"  {shop.title:<12} {shop.url} (simulated; somebody buys there now and then)")
             say("")

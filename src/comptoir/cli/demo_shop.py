@@ -74,7 +74,7 @@ def connect_all(shops: Sequence[Mapping[str, Any]], *, progress: starting.Say) -
         rows.append(row)
     new = [row for row in rows if row.mode != Mode.PRODUCTION]
     for row in new:
-        progress(f"{row.name}: products, orders and stock, in test mode")
+        progress(f"Reading products, orders and stock of {row.name}, in test mode")
         inline.drain(clock.now(), kinds=["pull_products", "pull_sales"], channels=[row.pk])
         run_now(row, "pull_stock_once")
     if new:
@@ -100,7 +100,7 @@ def _known_or_new(shop: Mapping[str, Any]) -> Channel:
             if row.config.get("url") != config["url"]:
                 channels.correct(row, config, actor=SYSTEM, at=at)
             return row
-        row = connecting.connect(kind=kind, name=shop["title"], code=kind, config=config, actor=SYSTEM, at=at)
+        row = connecting.connect(kind=kind, name=f"{shop['title']} demo", code=kind, config=config, actor=SYSTEM, at=at)
         Channel.objects.filter(pk=row.pk).update(calls_per_minute=CALLS_PER_MINUTE)
         row.refresh_from_db()
     return row

@@ -281,8 +281,8 @@ def _open_page(
                     "opening_differs",
                     f"listing:{one.listing}",
                     Severity.INFO,
-                    there=str(on_hand),
-                    here=str(known[variant]),
+                    there=levels.shown(on_hand),
+                    here=levels.shown(known[variant]),
                 )
             continue
         taken.add((variant, warehouse))
