@@ -89,12 +89,9 @@ class MagentoSimulator(Trade, Simulator):
         self.state.quirks.last_page_forever = _number(version) < (2, 4, 7)
         self.state.quirks.bearer = bearer or _number(version) < (2, 4, 4)
         self.state.quirks.msi = msi
-        self.counters.restore(
-            Written(**json.loads(row["entry"]))
-            for row in self.state.store.rows("SELECT entry FROM written ORDER BY seq")
-        )
+        self.counters.restore(self.state.store.log())
         if state is not None:
-            self.counters.keep = self._keep
+            self.counters.keep = self.state.store.keep
         if self.state.store.value("SELECT value FROM meta WHERE name = 'world'") is None:
             with self.state.store.transaction():
                 worlds.WORLDS[world](self.state, seed)
@@ -125,11 +122,6 @@ class MagentoSimulator(Trade, Simulator):
     def close(self) -> None:
         """Let go of the state file."""
         self.state.store.close()
-
-    def _keep(self, written: Written) -> None:
-        self.state.store.execute(
-            "INSERT INTO written VALUES (?, ?)", (written.seq, json.dumps(written.as_dict(), default=str))
-        )
 
     # One request ------------------------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ class Catalogue:
             "linked": [],
         }
         now = self.stamp()
-        entity = self.store.execute(
+        entity = self.store.insert_row(
             "INSERT INTO products (sku, type_id, name, price, status, visibility, created_at, updated_at, doc)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (sku, kind, name, float(price) if kind not in ("configurable", "grouped") else None, status, visibility, now, now,

@@ -73,7 +73,7 @@ class Ordering(Inventory):
         """An order. Its units are reserved at once, whatever its state. `processing`: invoiced and paid; `complete`: shipped
         too; `closed`: refunded; `canceled`. `discount`: with tax, on the order as a whole."""
         wanted = [_line(one) for one in lines]
-        entity = self.store.execute("INSERT INTO orders (state) VALUES ('new')")
+        entity = self.store.insert_row("INSERT INTO orders (state) VALUES ('new')")
         number = self.store.next("increment")
         now = self.stamp(placed_at)
         items: list[Row] = []
@@ -235,7 +235,7 @@ class Ordering(Inventory):
             order["total_due"] = Decimal(0)
             order["last_trans_id"] = f"txn_{entity}"
         self._settle(order)
-        invoice = self.store.execute(
+        invoice = self.store.insert_row(
             "INSERT INTO invoices (order_id, created_at, doc) VALUES (?, ?, '{}')", (entity, self.stamp())
         )
         self.store.record("invoices", invoice, None, entity)
@@ -279,7 +279,7 @@ class Ordering(Inventory):
                             part["sku"], float(leaving), "shipment_created", entity, self.stock_of(order["store_id"])
                         )
             shipped.append({"order_item_id": key, "qty": plain(units), "sku": one["sku"], "name": one["name"]})
-        shipment = self.store.execute(
+        shipment = self.store.insert_row(
             "INSERT INTO shipments (order_id, created_at, doc) VALUES (?, ?, '{}')", (entity, self.stamp())
         )
         kept = [self._track(entity, shipment, one) for one in tracks]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any
 
-Row = dict[str, Any]
+from comptoir.simulators.storing import Row, Tables, whole
+
+__all__ = ["Row", "Store", "plain", "text", "whole"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS products (
@@ -42,7 +40,6 @@ CREATE TABLE IF NOT EXISTS operations (
     id INTEGER, uuid TEXT, status INTEGER, message TEXT, topic TEXT, body TEXT, started_at TEXT, PRIMARY KEY (uuid, id));
 CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE IF NOT EXISTS written (seq INTEGER PRIMARY KEY, entry TEXT);
 """
 
 
@@ -52,88 +49,21 @@ def plain(value: Decimal | float | str | int) -> Decimal | int:
     return int(exact) if exact == exact.to_integral_value() else exact
 
 
-class Store:
-    """Tables, transactions, and a record of changes where one is asked for."""
+class Store(Tables):
+    """The shop's tables, its own numbers and settings."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.changes: list[dict[str, Any]] | None = None
-        self._depth = 0
-        #: a test may act in the shop while a server answers from other threads
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
-        )
-        try:
-            if path:
-                # Held exclusively: two simulators on one file would sell the same piece twice.
-                for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-                    self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript("BEGIN EXCLUSIVE;" + SCHEMA + "COMMIT;")
-        except sqlite3.OperationalError as problem:
-            self._connection.close()
-            if "locked" in str(problem):
-                raise RuntimeError(f"the state file {path} is in use by another simulator") from problem
-            raise
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; an inner one belongs to the outer."""
-        with self._lock:
-            if self._depth:
-                yield
-                return
-            self._connection.execute("BEGIN")
-            self._depth = 1
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            else:
-                self._connection.execute("COMMIT")
-            finally:
-                self._depth = 0
-
-    @contextmanager
-    def recorded(self) -> Iterator[list[dict[str, Any]]]:
-        """Collect what changes inside the block."""
-        self.changes = []
-        try:
-            yield self.changes
-        finally:
-            self.changes = None
+        super().__init__(path, SCHEMA)
 
     def record(self, resource: str, identity: object, before: object, after: object) -> None:
         """Note a change where someone is listening and something became different."""
         if self.changes is not None and before != after:
             self.changes.append({"resource": resource, "id": identity, "from": before, "to": after})
 
-    def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        """Read rows."""
-        with self._lock:
-            found = self._connection.execute(statement, parameters)
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found]
-
     def row(self, statement: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row, or None."""
         found = self.rows(statement, parameters)
         return found[0] if found else None
-
-    def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first column of the first row, or None."""
-        with self._lock:
-            row = self._connection.execute(statement, parameters).fetchone()
-        return row[0] if row else None
-
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
-        """Change rows; the id of the last one inserted."""
-        with self._lock:
-            return int(self._connection.execute(statement, parameters).lastrowid or 0)
 
     def next(self, name: str) -> int:
         """A number that was never given before."""
@@ -159,23 +89,3 @@ class Store:
 def text(document: Any) -> str:
     """A document as the table keeps it."""
     return json.dumps(document, ensure_ascii=False, default=str)
-
-
-class _HasStore(Protocol):
-    store: Store
-
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-Owner = TypeVar("Owner", bound=_HasStore)
-
-
-def whole(action: Callable[Concatenate[Owner, Given], Result]) -> Callable[Concatenate[Owner, Given], Result]:
-    """Runs an action of the shop in one piece: nobody sees or changes anything between its steps."""
-
-    @wraps(action)
-    def in_one_piece(self: Owner, /, *arguments: Given.args, **named: Given.kwargs) -> Result:
-        with self.store.transaction():
-            return action(self, *arguments, **named)
-
-    return in_one_piece

@@ -71,12 +71,9 @@ class PrestaShopSimulator(Trade, Simulator):
         if key not in self.state.keys:
             self.state.add_key(key)
         self.resources = _resources(self.version)
-        self.counters.restore(
-            Written(**json.loads(row["entry"]))
-            for row in self.state.store.rows("SELECT entry FROM written ORDER BY seq")
-        )
+        self.counters.restore(self.state.store.log())
         if state is not None:
-            self.counters.keep = self._keep
+            self.counters.keep = self.state.store.keep
         self.state.quirks.duplicate_history = self.version.startswith("1.")
         if self.state.store.value("SELECT value FROM meta WHERE name = 'world'") is None:
             with self.state.store.transaction():
@@ -109,11 +106,6 @@ class PrestaShopSimulator(Trade, Simulator):
     def close(self) -> None:
         """Let go of the state file."""
         self.state.store.close()
-
-    def _keep(self, written: Written) -> None:
-        self.state.store.execute(
-            "INSERT INTO written VALUES (?, ?)", (written.seq, json.dumps(written.as_dict(), default=str))
-        )
 
     # One request ------------------------------------------------------------------------------------------------
 

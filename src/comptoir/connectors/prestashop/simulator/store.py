@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any
 
 from comptoir.connectors.prestashop.simulator.resources import EMPTY, RESOURCES, Field
+from comptoir.simulators.storing import Row, Tables, whole
 
-Row = dict[str, Any]
+__all__ = ["Row", "Store", "in_database", "money", "whole"]
+
 
 INDEXES = {
     "products": ("date_upd", "reference COLLATE NOCASE"),
@@ -44,7 +42,6 @@ CREATE TABLE IF NOT EXISTS shop_members (resource TEXT, id INTEGER, id_shop INTE
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mails (id INTEGER PRIMARY KEY, template TEXT, id_order INTEGER, at TEXT);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE IF NOT EXISTS written (seq INTEGER PRIMARY KEY, entry TEXT);
 """
 
 
@@ -70,30 +67,12 @@ def in_database(field: Field, value: Any) -> Any:
             return value if isinstance(value, str) else str(value)
 
 
-class Store:
-    """Tables, transactions, ids that are never given twice, and a record of changes where one is asked for."""
+class Store(Tables):
+    """The shop's objects by resource, with ids that are never given twice."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.languages: list[int] = [1]
-        self.changes: list[dict[str, Any]] | None = None
-        self._depth = 0
-        #: a test may act in the shop while a server answers from other threads
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
-        )
-        try:
-            if path:
-                # Held exclusively: two simulators on one file would sell the same piece twice. NORMAL with a
-                # write-ahead log survives the death of the process, which is what a demo and a kill test need.
-                for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-                    self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript("BEGIN EXCLUSIVE;" + self._schema() + ALSO + "COMMIT;")
-        except sqlite3.OperationalError as problem:
-            self._connection.close()
-            if "locked" in str(problem):
-                raise RuntimeError(f"the state file {path} is in use by another simulator") from problem
-            raise
+        super().__init__(path, self._schema() + ALSO)
         self._next = {
             name: self.value(f'SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = "{name}"')
             for name in (*RESOURCES, "product_images")
@@ -115,56 +94,6 @@ class Store:
                 for number, columns_of_index in enumerate(INDEXES.get(resource.name, ()))
             ]
         return "".join(statements)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; an inner one belongs to the outer."""
-        with self._lock:
-            if self._depth:
-                yield
-                return
-            self._connection.execute("BEGIN")
-            self._depth = 1
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            else:
-                self._connection.execute("COMMIT")
-            finally:
-                self._depth = 0
-
-    @contextmanager
-    def recorded(self) -> Iterator[list[dict[str, Any]]]:
-        """Collect what changes inside the block."""
-        self.changes = []
-        try:
-            yield self.changes
-        finally:
-            self.changes = None
-
-    def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        """Read rows."""
-        with self._lock:
-            found = self._connection.execute(statement, parameters)
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found]
-
-    def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first column of the first row, or None."""
-        with self._lock:
-            row = self._connection.execute(statement, parameters).fetchone()
-        return row[0] if row else None
-
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
-        """Change rows without a record; gives their number."""
-        with self._lock:
-            return self._connection.execute(statement, parameters).rowcount
 
     def get(self, name: str, identity: int) -> Row | None:
         """One object, or None."""
@@ -259,25 +188,3 @@ class Store:
         if gone and self.changes is not None:
             self.changes.append({"resource": name, "id": identity, "do": "delete"})
         return gone
-
-
-class _HasStore(Protocol):
-    store: Store
-
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-Owner = TypeVar("Owner", bound=_HasStore)
-
-
-def whole(
-    action: Callable[Concatenate[Owner, Given], Result],
-) -> Callable[Concatenate[Owner, Given], Result]:
-    """Runs an action of the shop in one piece: nobody sees or changes anything between its steps."""
-
-    @wraps(action)
-    def in_one_piece(self: Owner, /, *arguments: Given.args, **named: Given.kwargs) -> Result:
-        with self.store.transaction():
-            return action(self, *arguments, **named)
-
-    return in_one_piece

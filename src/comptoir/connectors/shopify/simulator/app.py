@@ -94,9 +94,9 @@ class ShopifySimulator(Trade, Simulator):
         self.search_warnings: list[str] = []
         #: another schema to answer on, by version: Shopify's own in a test
         self.schemas: dict[str, GraphQLSchema] = {}
-        self.counters.restore(Written(**row) for row in self.state.store.log())
+        self.counters.restore(self.state.store.log())
         if state is not None:
-            self.counters.keep = lambda written: self.state.store.keep(written.seq, written.as_dict())
+            self.counters.keep = self.state.store.keep
         if self.state.store.find("meta", "world") is None:
             with self.state.store.transaction():
                 worlds.WORLDS[world](self.state, seed)

@@ -4,19 +4,23 @@ answered. A document is never changed in place: a new one takes its place, so th
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any
 
-Row = dict[str, Any]
+from comptoir.simulators.storing import Log, Row, opened, whole
+
+__all__ = ["FIRST_ID", "Row", "Store", "whole"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (kind TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+"""
 FIRST_ID = 7_000_000_000_001  # as long as theirs
 
 
-class Store:
+class Store(Log):
     """All or nothing by `transaction`; `changes` collects what became different while somebody listens."""
 
     def __init__(self, path: Path | None) -> None:
@@ -27,20 +31,7 @@ class Store:
         self._after: list[Callable[[], None]] = []
         self.changes: list[dict[str, Any]] | None = None
         self._kinds: dict[str, dict[str, Row]] = {}
-        self._connection = sqlite3.connect(
-            str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=0.2
-        )
-        try:
-            self._connection.executescript(
-                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                "CREATE TABLE IF NOT EXISTS documents"
-                " (kind TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;"
-                "CREATE TABLE IF NOT EXISTS written (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
-            )
-        except sqlite3.OperationalError as problem:
-            if "locked" in str(problem):
-                raise RuntimeError(f"the state file {path} is in use by another simulator") from problem
-            raise
+        self._connection = opened(path, SCHEMA)
         for kind, key, body in self._connection.execute("SELECT kind, id, body FROM documents"):
             self._kinds.setdefault(kind, {})[key] = json.loads(body)
         self._last = int(self.find("meta", "ids", {}).get("last", FIRST_ID - 1))
@@ -141,17 +132,6 @@ class Store:
         self._note({"resource": kind, "id": before["id"], "do": "delete"})
         return True
 
-    # -- the log of writes ---------------------------------------------------------------------------------------------
-
-    def log(self) -> list[Row]:
-        """Every write that was kept."""
-        return [json.loads(row[0]) for row in self._connection.execute("SELECT entry FROM written ORDER BY seq")]
-
-    def keep(self, seq: int, entry: Row) -> None:
-        """Keep a write."""
-        with self._lock:
-            self._connection.execute("INSERT INTO written VALUES (?, ?)", (seq, json.dumps(entry, default=str)))
-
     # -- within -----------------------------------------------------------------------------------------------------------
 
     def _note(self, change: dict[str, Any]) -> None:
@@ -191,23 +171,3 @@ class Store:
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
-
-
-class _HasStore(Protocol):
-    store: Store
-
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-Owner = TypeVar("Owner", bound=_HasStore)
-
-
-def whole(action: Callable[Concatenate[Owner, Given], Result]) -> Callable[Concatenate[Owner, Given], Result]:
-    """Runs an action of the shop in one piece: nobody sees or changes anything between its steps."""
-
-    @wraps(action)
-    def in_one_piece(self: Owner, /, *arguments: Given.args, **named: Given.kwargs) -> Result:
-        with self.store.transaction():
-            return action(self, *arguments, **named)
-
-    return in_one_piece

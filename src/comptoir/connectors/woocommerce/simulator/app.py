@@ -54,12 +54,9 @@ class WooCommerceSimulator(Trade, Simulator):
         self.courier = Courier(self.state)
         if key not in self.state.store.option("keys", {}):
             self.state.add_key(key, secret)
-        self.counters.restore(
-            Written(**json.loads(row["entry"]))
-            for row in self.state.store.rows("SELECT entry FROM written ORDER BY seq")
-        )
+        self.counters.restore(self.state.store.log())
         if state is not None:
-            self.counters.keep = self._keep
+            self.counters.keep = self.state.store.keep
         if self.state.store.option("world") is None:
             with self.state.store.transaction():
                 worlds.WORLDS[world](self.state, seed)
@@ -98,11 +95,6 @@ class WooCommerceSimulator(Trade, Simulator):
         """Let go of the state file."""
         self.courier.stop()
         self.state.store.close()
-
-    def _keep(self, written: Written) -> None:
-        self.state.store.execute(
-            "INSERT INTO written VALUES (?, ?)", (written.seq, json.dumps(written.as_dict(), default=str))
-        )
 
     # One request ------------------------------------------------------------------------------------------------
 

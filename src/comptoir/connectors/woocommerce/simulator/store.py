@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any
 
-Row = dict[str, Any]
+from comptoir.simulators.storing import Row, Tables, whole
+
+__all__ = ["RESOURCES", "Row", "Store", "opened", "whole"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -26,7 +24,6 @@ CREATE INDEX IF NOT EXISTS objects_by_sku ON objects (sku) WHERE sku <> '';
 CREATE TABLE IF NOT EXISTS options (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nonces (key TEXT, nonce TEXT, at INTEGER, PRIMARY KEY (key, nonce));
 CREATE TABLE IF NOT EXISTS deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, webhook INTEGER, url TEXT, headers TEXT, body BLOB);
-CREATE TABLE IF NOT EXISTS written (seq INTEGER PRIMARY KEY, entry TEXT);
 """
 _STAMP = "%Y-%m-%dT%H:%M:%S"
 
@@ -44,81 +41,12 @@ RESOURCES = {
 }
 
 
-class Store:
-    """Objects, options, transactions, and a record of changes where one is asked for. Times are GMT without a zone; beside
-    each stands the shop's local one, since filters compare with either."""
+class Store(Tables):
+    """Objects and options. Times are GMT without a zone; beside each stands the shop's local one, since filters compare with either."""
 
     def __init__(self, path: Path | None, now: Callable[[], datetime], here: Callable[[datetime], datetime]) -> None:
         self._now, self._here = now, here
-        self.changes: list[Row] | None = None
-        self._depth = 0
-        #: a test may act in the shop while a server answers from other threads
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1.0
-        )
-        try:
-            if path:
-                # Held exclusively: two simulators on one file would sell the same piece twice. NORMAL with a
-                # write-ahead log survives the death of the process, which is what a demo and a kill test need.
-                for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-                    self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript("BEGIN EXCLUSIVE;" + SCHEMA + "COMMIT;")
-        except sqlite3.OperationalError as problem:
-            self._connection.close()
-            if "locked" in str(problem):
-                raise RuntimeError(f"the state file {path} is in use by another simulator") from problem
-            raise
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; an inner one belongs to the outer."""
-        with self._lock:
-            if self._depth:
-                yield
-                return
-            self._connection.execute("BEGIN")
-            self._depth = 1
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            else:
-                self._connection.execute("COMMIT")
-            finally:
-                self._depth = 0
-
-    @contextmanager
-    def recorded(self) -> Iterator[list[Row]]:
-        """Collect what changes inside the block."""
-        self.changes = []
-        try:
-            yield self.changes
-        finally:
-            self.changes = None
-
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Read rows."""
-        with self._lock:
-            found = self._connection.execute(statement, parameters)
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found]
-
-    def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first column of the first row, or None."""
-        with self._lock:
-            row = self._connection.execute(statement, parameters).fetchone()
-        return row[0] if row else None
-
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
-        """Change rows without a record; gives their number."""
-        with self._lock:
-            return self._connection.execute(statement, parameters).rowcount
+        super().__init__(path, SCHEMA)
 
     # Options -------------------------------------------------------------------------------------------------------
 
@@ -162,13 +90,11 @@ class Store:
     ) -> int:
         """Add an object; gives its id."""
         created, here = self._stamps(at)
-        with self._lock:
-            found = self._connection.execute(
-                "INSERT INTO objects (kind, parent, status, sku, created, modified, created_here, modified_here, doc)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (kind, parent, status, sku, created, created, here, here, json.dumps(doc, ensure_ascii=False)),
-            )
-        identity = int(found.lastrowid or 0)
+        identity = self.insert_row(
+            "INSERT INTO objects (kind, parent, status, sku, created, modified, created_here, modified_here, doc)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (kind, parent, status, sku, created, created, here, here, json.dumps(doc, ensure_ascii=False)),
+        )
         if self.changes is not None:
             self.changes.append({"resource": RESOURCES[kind], "id": identity, "do": "insert", "to": doc})
         return identity
@@ -219,23 +145,3 @@ class Store:
 def opened(row: Row) -> Row:
     """A row with its document read."""
     return {**row, "doc": json.loads(row["doc"])}
-
-
-class _HasStore(Protocol):
-    store: Store
-
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-Owner = TypeVar("Owner", bound=_HasStore)
-
-
-def whole(action: Callable[Concatenate[Owner, Given], Result]) -> Callable[Concatenate[Owner, Given], Result]:
-    """Runs an action of the shop in one piece: nobody sees or changes anything between its steps."""
-
-    @wraps(action)
-    def in_one_piece(self: Owner, /, *arguments: Given.args, **named: Given.kwargs) -> Result:
-        with self.store.transaction():
-            return action(self, *arguments, **named)
-
-    return in_one_piece
