@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import quick_doors
 from house_world import LONG, RIGHT_TO_LEFT
 from playwright.sync_api import Page, expect
 from shop_world import NOW
@@ -38,10 +38,7 @@ def house(transactional_db: None) -> Iterator[PrestaShopSimulator]:
     bootstrap.set_up()
     shop = PrestaShopSimulator(version="8.2", world="demo", timezone="Europe/London")
 
-    def maker(**options: Any) -> HttpDoor:
-        return HttpDoor(simulator=shop.wsgi, allow_private=True, **options)
-
-    channels.set_up_doors(maker)
+    channels.set_up_doors(quick_doors.to(shop.wsgi))
     shop.clock.set(NOW)
     try:
         with clock.using(clock.ManualClock(NOW)):

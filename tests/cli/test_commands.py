@@ -158,7 +158,9 @@ def test_a_channel_that_was_mistyped_is_corrected_by_the_same_command(hub: Hub, 
 
 def test_unknown_names_and_unreadable_secrets_are_said(command: Command, shop: str, tmp_path: Path) -> None:
     refused(command("channels", "look", "nosuch"), "place: channel", "value: nosuch", "cure: hub, ")
-    refused(command("channels", "connect", "nosuch", "x"), "place: kind", "value: nosuch", "cure: prestashop")
+    refused(
+        command("channels", "connect", "nosuch", "x"), "place: kind", "value: nosuch", "cure: magento, prestashop, "
+    )
     refused(command("channels", "connect", "prestashop", "x", "--set", "url"), "place: --set", "value: url")
     refused(command("channels", "connect", "prestashop", "x"), "is missing", "place: ")
     refused(

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from shop_world import CALLS_PER_MINUTE, World
+from kind_world import CALLS_PER_MINUTE
+from shop_world import World
 
 from comptoir.channels.models import Channel
 from comptoir.commerce.catalog.models import Variant

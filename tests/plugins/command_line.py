@@ -161,7 +161,7 @@ class Running:
         doomed = self.processes()
         self.process.kill()
         for one in doomed:
-            if one.is_running():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended with whom it lived for
                 one.kill()
         self.process.wait()
         wait_for("the end of all", lambda: not self.left() or None)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
+import quick_doors
 from django.db import transaction
 from shop_world import NOW, World, connect
 
@@ -40,17 +41,13 @@ RIGHT_TO_LEFT = "מוצר לדוגמה ארוך"
 @contextmanager
 def running(*, live: bool = True) -> Iterator[World]:
     """The demo shop: products and sales are in, stock is counted, and (if live) levels are told."""
-    shops: list[PrestaShopSimulator] = []
-
-    def maker(**options: object) -> HttpDoor:
-        return HttpDoor(simulator=shops[0].wsgi, allow_private=True, **options)  # type: ignore[arg-type]
-
-    channels.set_up_doors(maker)
     time = clock.ManualClock(NOW)
     try:
         with clock.using(time):
-            shops.append(PrestaShopSimulator(version="8.2", world="demo", timezone="Europe/London"))
-            world = connect(shops[0], time)
+            shop = PrestaShopSimulator(version="8.2", world="demo", timezone="Europe/London")
+            # Also of a shop that is only tried, at the pace of its kind, nobody waits for it here.
+            channels.set_up_doors(quick_doors.to(shop.wsgi))
+            world = connect(shop, time)
             world.run("pull_products")
             world.run("pull_stock_once")
             world.drain()

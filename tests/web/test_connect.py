@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import quick_doors
 from django.db import connections, transaction
 from django.test import Client
 from shop_world import NOW
@@ -38,10 +39,7 @@ def shop() -> Iterator[PrestaShopSimulator]:
     """A shop behind every door, whatever the address."""
     shop = PrestaShopSimulator(version="8.2", world="demo", timezone="Europe/London")
 
-    def maker(**options: Any) -> HttpDoor:
-        return HttpDoor(simulator=shop.wsgi, allow_private=True, **options)
-
-    channels.set_up_doors(maker)
+    channels.set_up_doors(quick_doors.to(shop.wsgi))
     time = clock.ManualClock(NOW)
     shop.clock.set(NOW)
     with clock.using(time):
@@ -279,7 +277,7 @@ def _answers(status: int, body: bytes = b"", headers: list[tuple[str, str]] | No
     ],
 )
 def test_something_else_than_the_shop_is_named_at_the_address(owner: Client, application: Any, part: str) -> None:
-    channels.set_up_doors(lambda **options: HttpDoor(simulator=application, allow_private=True, **options))
+    channels.set_up_doors(quick_doors.to(application))
     try:
         field, words = refusal(owner.post(NEW, typed()))
     finally:

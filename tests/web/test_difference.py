@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+import quick_doors
 from django.db import transaction
 from django.test import Client
 from shop_world import NOW, World, connect
@@ -33,7 +34,7 @@ from comptoir.offers.models import Offer
 def world(db: None) -> Iterator[World]:
     """The demo shop with its products and its stock, in production."""
     shop = PrestaShopSimulator(version="8.2", world="demo", timezone="Europe/London")
-    channels.set_up_doors(lambda **options: HttpDoor(simulator=shop.wsgi, allow_private=True, **options))
+    channels.set_up_doors(quick_doors.to(shop.wsgi))
     time = clock.ManualClock(NOW)
     with clock.using(time):
         made = connect(shop, time)

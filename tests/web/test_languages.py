@@ -21,7 +21,21 @@ from comptoir.web import findings_words, urls
 
 MARKED = "zz"  # a language of the tests: each text stands between ⟦ and ⟧
 #: Names, and words of formats, that are the same in every language.
-NAMES = {"Comptoir", "SKU", "CSV", "Ctrl", "Ada", "ada", "hub", "test", "ZZ", "PrestaShop", "WooCommerce"}
+NAMES = {
+    "Comptoir",
+    "SKU",
+    "CSV",
+    "Ctrl",
+    "Ada",
+    "ada",
+    "hub",
+    "test",
+    "ZZ",
+    "PrestaShop",
+    "Shopify",
+    "WooCommerce",
+    "Magento",
+}
 SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-ask", "data-done")
 #: Said by Django, which has catalogues of its own.
 BY_DJANGO = {"Old password", "New password", "New password confirmation"}

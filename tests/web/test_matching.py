@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import quick_doors
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from house_world import HOSTILE, LONG, RIGHT_TO_LEFT
@@ -40,10 +41,7 @@ def world(db: None) -> Iterator[World]:
     """A shop whose products are not what the hub has."""
     shop = PrestaShopSimulator(version="8.2", world="empty", timezone="Europe/Paris")
 
-    def maker(**options: Any) -> HttpDoor:
-        return HttpDoor(simulator=shop.wsgi, allow_private=True, **options)
-
-    channels.set_up_doors(maker)
+    channels.set_up_doors(quick_doors.to(shop.wsgi))
     time = clock.ManualClock(AT)
     with clock.using(time):
         yield connect(shop, time)

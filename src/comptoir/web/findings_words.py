@@ -548,6 +548,8 @@ KINDS = {
     "promise_taken_back": _("Promised units gone"),
     "units_out_of_nowhere": _("Units that nobody had counted in"),
     "sales_missing": _("Sales never came in"),
+    "variant_of_several": _("Variant of several products"),
+    "product_of_choices": _("Product whose parts the buyer chooses"),
     "webhooks_dropped": _("Webhooks dropped by the shop"),
     "webhook_refused": _("Webhook refused"),
     "books_broken": _("The books do not add up"),
