@@ -347,8 +347,10 @@ def flows_page() -> str:
 
 
 def findings_page() -> str:
+    from comptoir.config import bootstrap
     from comptoir.web import findings_words
 
+    bootstrap.set_up()  # connectors have findings of their own
     stated = finding_codes()
 
     def raised_by(code: str) -> str:
@@ -359,7 +361,7 @@ def findings_page() -> str:
 
     rows = [
         (f"`{code}`", plain(words.what), plain(words.cure), raised_by(code))
-        for code, words in sorted(findings_words.WORDS.items())
+        for code, words in sorted(findings_words.every().items())
     ]
     books = [
         (f"`{code}`", comment or code.replace("_", " ").capitalize() + ".", f"`{module}`")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from django.utils import translation
 
 from comptoir import connectors
+from comptoir.config import bootstrap
 from comptoir.kit.settings import Settings
 
 PAGES = ("settings", "errors", "events", "flows", "findings", "abilities", "roles", "cli", "conformance")
+
+
+@pytest.fixture(autouse=True)
+def as_the_reference_is_written() -> Iterator[None]:
+    """With the connectors, which have findings of their own, and in English, whatever a test before has chosen."""
+    bootstrap.set_up()
+    with translation.override("en"):
+        yield
 
 
 def test_every_page_has_its_writer(reference: ModuleType) -> None:
@@ -48,19 +59,19 @@ def test_every_flow_says_what_it_does(reference: ModuleType) -> None:
 
 def test_every_finding_has_its_words(reference: ModuleType) -> None:
     """A finding without words shows a merchant a code and nothing to do."""
-    from comptoir.web.findings_words import WORDS
+    from comptoir.web.findings_words import every
 
     assert {"unknown_sku", "run_gave_up"} <= set(reference.finding_codes())
-    without = {code: sorted(where) for code, where in reference.finding_codes().items() if code not in WORDS}
+    without = {code: sorted(where) for code, where in reference.finding_codes().items() if code not in every()}
     assert without == {}
 
 
 def test_no_words_are_kept_for_a_finding_that_nothing_raises(reference: ModuleType) -> None:
-    from comptoir.web.findings_words import WORDS
+    from comptoir.web.findings_words import every
 
     texts = "\n".join(text for module, _, text in reference.sources() if not module.startswith("web."))
     stated = reference.finding_codes()
-    stale = [code for code in WORDS if code not in stated and f'"{code}"' not in texts]
+    stale = [code for code in every() if code not in stated and f'"{code}"' not in texts]
     assert stale == []
 
 

@@ -50,6 +50,17 @@ class Field:
     default: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A finding that only this kind of channel knows, in words: gettext message ids, with facts as %(fact)s. `name` stands
+    where there are no facts; `page` is where it is cured, as `web/findings_words.py` has them."""
+
+    what: str
+    cure: str = ""
+    page: str = "channel"
+    name: str = ""
+
+
 class Door(Protocol):
     """The only way out, handed to a client: see `channels/http.py`, which fills this in."""
 
@@ -145,5 +156,7 @@ class Connector:
     signed_with: str = WEBHOOK_SECRET
     feeds: tuple[str, ...] = ()  # kinds of flow left out although the abilities would allow them: never offered
     carries: Mapping[str, int] = field(default_factory=dict)  # kind of flow -> listings a call deals with, about
+    #: codes of an Odd of its own, in words. About a thing that is read without that complaint, it is over
+    says: Mapping[str, Said] = field(default_factory=dict)
     notes: str = ""  # where its README is
     fates: Mapping[int, type[ChannelError]] = field(default_factory=dict)  # rows of http.FATES that differ here

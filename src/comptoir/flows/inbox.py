@@ -38,7 +38,7 @@ def drain_inbox(run: RunContext, channel: OpenChannel | None) -> None:
         if channel.client.products is not None and (products := list(dict.fromkeys(by_topic.get("product", ())))):
             page = channel.client.products.fetch(products)
             with run.checkpoint():
-                report_odd(run, page)
+                report_odd(run, channel.row, page)
                 keep_products(run, channel.row, page.items)
         changed = _changed_figures(channel, list(dict.fromkeys(by_topic.get("stock", ()))))
         with run.checkpoint():

@@ -52,7 +52,7 @@ def match_products(run: RunContext, channel: OpenChannel | None) -> None:
                 run.expect(page.total)
             with run.checkpoint(state={**run.state, "place": page.cursor}):
                 reporting.count_unread(run, page, (product.external_id for product in page.items))
-                reporting.report_odd(run, page.odd, _read(page.items), reporting.PRODUCT_CODES)
+                reporting.report_odd(run, channel.row, page.odd, _read(page.items), reporting.PRODUCT_CODES)
                 keep(run, channel.ref, page.items)
         with run.checkpoint(state={**run.state, "is_complete": True}):
             # What a complete reading no longer shows is not there, unless it was seen by another flow meanwhile.

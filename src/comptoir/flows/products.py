@@ -175,19 +175,19 @@ def _keep_page(
         _seen_unread(channel.pk, page, run)
         if is_first:
             reporting.clock_is_right(run, "product")
-        report_odd(run, page)
+        report_odd(run, channel, page)
         again = keep_products(run, channel, page.items)
         if again:
             run.state["again"] = sorted({*run.state.get("again", ()), *again})
 
 
-def report_odd(run: RunContext, page: Page[Product]) -> None:
+def report_odd(run: RunContext, channel: Channel, page: Page[Product]) -> None:
     """What was untidy in a page of products; what was said before of those that were read is over."""
     if page.items:
         run.resolved(["shop"], codes=("unknown_currency",))
     read = [f"product:{product.external_id}" for product in page.items]
     read += [f"listing:{one.external_id}" for product in page.items for one in product.listings]
-    reporting.report_odd(run, page.odd, read, reporting.PRODUCT_CODES)
+    reporting.report_odd(run, channel, page.odd, read, reporting.PRODUCT_CODES)
 
 
 def keep_products(run: RunContext, channel: Channel, products: Sequence[Product]) -> list[str]:
@@ -454,7 +454,7 @@ def _second_look(run: RunContext, channel: OpenChannel) -> None:
         page = channel.client.products.fetch(waiting[start : start + FETCH])
         left = waiting[start + FETCH :]
         with run.checkpoint(state={**run.state, "again": left}):
-            report_odd(run, page)
+            report_odd(run, channel.row, page)
             keep_products(run, channel.row, page.items)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from comptoir.channels import registry
+from comptoir.channels.models import Channel
 from comptoir.channels.records import Odd, Page
 from comptoir.engine.models import Severity
 from comptoir.engine.runs import RunContext
@@ -19,15 +21,15 @@ PRODUCT_CODES = (
     "unsaved_draft",
     "product_without_sku",
     "negative_price",
-    "product_of_choices",
-    "variant_of_several",
 )
 FIGURE_CODES = ("malformed_row", "unreadable_answer", "stock_computed_by_shop", "advanced_stock_management")
 
 
-def report_odd(run: RunContext, odd: Iterable[Odd], read: Iterable[str], codes: Iterable[str]) -> None:
+def report_odd(
+    run: RunContext, channel: Channel, odd: Iterable[Odd], read: Iterable[str], codes: Iterable[str]
+) -> None:
     """What was untidy in a page, as findings; what was said before about these subjects, which were read, is over."""
-    run.resolved(read, codes=codes)
+    run.resolved(read, codes=(*codes, *registry.find(channel.kind).says))
     for one in odd:
         run.found(one.code, one.subject, Severity(one.severity), **one.facts)
 

@@ -142,7 +142,9 @@ def asked(pages: Iterable[Page[Sale]]) -> Iterator[tuple[datetime, Page[Sale]]]:
 def keep_sales(run: RunContext, channel: Channel, page: Page[Sale], asked_at: datetime) -> None:
     """Stage a page and follow what changed in orders that are here already; within a checkpoint."""
     reporting.count_unread(run, page, (sale.external_id for sale in page.items))
-    reporting.report_odd(run, page.odd, [f"sale:{sale.external_id}" for sale in page.items], reporting.SALE_CODES)
+    reporting.report_odd(
+        run, channel, page.odd, [f"sale:{sale.external_id}" for sale in page.items], reporting.SALE_CODES
+    )
     staged = staging.stage(channel, page.items, raw=page.raw, run=run.id, actor=run.actor, at=run.at, asked_at=asked_at)
     run.count(
         seen=len({sale.external_id for sale in page.items}),

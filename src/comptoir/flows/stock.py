@@ -92,7 +92,7 @@ def count_from_shop(run: RunContext, channel: OpenChannel) -> None:
         figures |= {(one.listing, one.selling_point): one for one in page.items}
         with run.checkpoint():
             reporting.count_unread(run, page, (one.ref for one in page.items))
-            reporting.report_odd(run, page.odd, _read(page.items), reporting.FIGURE_CODES)
+            reporting.report_odd(run, channel.row, page.odd, _read(page.items), reporting.FIGURE_CODES)
     for _round in range(ROUNDS):
         _read_sales(run, channel)
         owed, now = _owed(channel.ref), _stamps(channel.ref)
@@ -391,7 +391,7 @@ def _report(
             confirmed = {one.ref: (one, level) for one, level in again.compare().differing}
     with run.checkpoint(state={"place": place}):
         read = _complained_of(channel.ref, figures)
-        reporting.report_odd(run, odd, read, reporting.FIGURE_CODES)
+        reporting.report_odd(run, channel.row, odd, read, reporting.FIGURE_CODES)
         offers.know_refs(channel.ref, compared.moved)
         unknown = {one.ref for one in compared.untold}
         run.count(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.utils.translation import gettext_lazy as _
 
 from comptoir.channels.channel import OpenChannel
+from comptoir.channels.models import Channel
 from comptoir.channels.records import Page, Supplier, SupplierListing
 from comptoir.commerce.purchasing import actions as purchasing
 from comptoir.commerce.purchasing import queries as bought
@@ -37,7 +38,7 @@ def pull_suppliers(run: RunContext, channel: OpenChannel | None) -> None:
     if not run.state.get("is_complete"):
         for page in channel.client.suppliers.everything(run.state.get("place", {})):
             with run.checkpoint(state={**run.state, **_place(run, page)}):
-                _keep_suppliers(run, channel.ref, page)
+                _keep_suppliers(run, channel.row, page)
         with run.checkpoint(state={**run.state, "is_complete": True}):
             pass
     _retire_missing(run, channel.ref, "suppliers")
@@ -58,7 +59,7 @@ def pull_supplier_links(run: RunContext, channel: OpenChannel | None) -> None:
     if not run.state.get("is_complete"):
         for page in channel.client.supplier_links.everything(run.state.get("place", {})):
             with run.checkpoint(state={**run.state, **_place(run, page)}):
-                _keep_links(run, channel.ref, page)
+                _keep_links(run, channel.row, page)
         with run.checkpoint(state={**run.state, "is_complete": True}):
             pass
     _retire_missing(run, channel.ref, "products")
@@ -72,27 +73,27 @@ def _place(run: RunContext, page: Page[Supplier] | Page[SupplierListing]) -> dic
     }
 
 
-def _keep_suppliers(run: RunContext, channel: int, page: Page[Supplier]) -> None:
+def _keep_suppliers(run: RunContext, channel: Channel, page: Page[Supplier]) -> None:
     reporting.count_unread(run, page, (one.external_id for one in page.items))
-    reporting.report_odd(run, page.odd, [f"supplier:{one.external_id}" for one in page.items], CODES)
+    reporting.report_odd(run, channel, page.odd, [f"supplier:{one.external_id}" for one in page.items], CODES)
     _has_right(run, page, "suppliers")
     found = purchasing.import_suppliers(
-        channel,
+        channel.pk,
         [SupplierWanted(one.external_id, one.name, one.enabled, one.email, one.currency) for one in page.items],
         run=run.id,
         at=run.at,
         actor=run.actor,
     )
-    _unread_are_there(run, channel, page, [one.external_id for one in page.items], "suppliers")
+    _unread_are_there(run, channel.pk, page, [one.external_id for one in page.items], "suppliers")
     _count(run, found)
 
 
-def _keep_links(run: RunContext, channel: int, page: Page[SupplierListing]) -> None:
+def _keep_links(run: RunContext, channel: Channel, page: Page[SupplierListing]) -> None:
     reporting.count_unread(run, page, (one.external_id for one in page.items))
-    reporting.report_odd(run, page.odd, [f"supplier_link:{one.external_id}" for one in page.items], CODES)
+    reporting.report_odd(run, channel, page.odd, [f"supplier_link:{one.external_id}" for one in page.items], CODES)
     _has_right(run, page, "product_suppliers")
-    suppliers = bought.suppliers_by_link(channel, {one.supplier for one in page.items})
-    variants = offered.linked(channel, sorted({listing for one in page.items for listing in one.listings}))
+    suppliers = bought.suppliers_by_link(channel.pk, {one.supplier for one in page.items})
+    variants = offered.linked(channel.pk, sorted({listing for one in page.items for listing in one.listings}))
     wanted: list[SupplyWanted] = []
     matched: list[str] = []
     strangers: list[str] = []
@@ -115,9 +116,9 @@ def _keep_links(run: RunContext, channel: int, page: Page[SupplierListing]) -> N
         ]
     run.resolved(matched, codes=("supplier_unknown", "supplied_unknown"))
     run.count(seen=len(strangers), parked=len(strangers))
-    found = purchasing.import_products(channel, wanted, run=run.id, at=run.at, actor=run.actor)
+    found = purchasing.import_products(channel.pk, wanted, run=run.id, at=run.at, actor=run.actor)
     known = [one.key for one in wanted]
-    _unread_are_there(run, channel, page, known, "products")
+    _unread_are_there(run, channel.pk, page, known, "products")
     _count(run, found)
 
 

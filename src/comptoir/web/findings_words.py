@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.urls import reverse
@@ -16,6 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from comptoir.channels import registry
 from comptoir.channels.records import SaleState
 from comptoir.staging.rules import Rule
 
@@ -27,6 +29,7 @@ class Words:
     what: Any
     cure: Any = ""
     page: str = "channel"  # channel, mappings, settings, flows, staging, order, subject
+    name: Any = ""  # where there are no facts; see KINDS
 
 
 #: What a status of a channel makes of a sale, for forms.
@@ -257,14 +260,6 @@ WORDS: dict[str, Words] = {
         "settings",
     ),
     "unsaved_draft": Words(_("A product was never saved at the shop: left out"), "", "products"),
-    "variant_of_several": Words(
-        _("%(sku)s is a variant of several products: it is kept with the first"), "", "products"
-    ),
-    "product_of_choices": Words(
-        _("%(sku)s is a %(type)s of which the buyer chooses the parts: these come in, the page itself does not"),
-        "",
-        "products",
-    ),
     "stock_computed_by_shop": Words(_("The shop computes this stock itself: it is not told"), "", "products"),
     # what is told
     "level_refused": Words(
@@ -378,31 +373,6 @@ WORDS: dict[str, Words] = {
         _("Type the version into the settings: levels are then written many at a time."),
         "settings",
     ),
-    "authorization_dropped": Words(
-        _("The web server of the shop takes our key out of the header: it is sent in the address instead"),
-        _("Let it pass “Authorization” on, or say in the settings that the keys go in the address."),
-        "settings",
-    ),
-    "stock_management_off": Words(
-        _("Stock management is switched off for the whole shop: no level can be told"),
-        _("Switch it on in the shop's settings of products."),
-        "settings",
-    ),
-    "only_recent_sales": Words(
-        _("The shop shows this app only the orders of the last 60 days"),
-        _("Ask Shopify for the scope read_all_orders, or start with what it shows."),
-        "settings",
-    ),
-    "api_version_ended": Words(
-        _("The shop answers in another version of its API than the one that is set"),
-        _("Choose a newer version in the settings."),
-        "settings",
-    ),
-    "webhooks_unsigned": Words(
-        _("Without the client secret no delivery of the shop can be verified"),
-        _("Type the app's client secret into the settings; until then the shop is only polled."),
-        "settings",
-    ),
     # products that could not be read whole
     "sku_empty": Words(_("A variant has no SKU"), _("Give it a SKU at the shop."), "products"),
     "duplicate_sku": Words(
@@ -458,16 +428,39 @@ class _Facts(defaultdict[str, Any]):
         return "–"
 
 
+def _of_cards() -> dict[str, Words]:
+    """What only some kinds of channel say."""
+    return _of(tuple(registry.kinds()))
+
+
+@cache
+def _of(kinds: tuple[str, ...]) -> dict[str, Words]:
+    return {
+        code: Words(_(said.what), _(said.cure) if said.cure else "", said.page, _(said.name) if said.name else "")
+        for kind in kinds
+        for code, said in registry.find(kind).says.items()
+    }
+
+
+def every() -> dict[str, Words]:
+    """Every finding that has words, those of connectors too."""
+    return {**_of_cards(), **WORDS}
+
+
 def title(code: str, facts: Mapping[str, Any]) -> str:
     """What it is. Without facts: the sentence with dashes left out would mislead, so it names the kind."""
-    words = WORDS.get(code)
+    words = _words(code)
     if words is None:
         return code.replace("_", " ").capitalize()
     if not facts and "%(" in str(words.what):
-        return str(KINDS.get(code) or code.replace("_", " ").capitalize())
+        return str(KINDS.get(code) or words.name or code.replace("_", " ").capitalize())
     return str(words.what) % _Facts(
         str, {key: _short(value) for key, value in facts.items() if value not in ("", None)}
     )
+
+
+def _words(code: str) -> Words | None:
+    return WORDS.get(code) or _of_cards().get(code)
 
 
 #: What findings are about, before the id of it.
@@ -548,8 +541,6 @@ KINDS = {
     "promise_taken_back": _("Promised units gone"),
     "units_out_of_nowhere": _("Units that nobody had counted in"),
     "sales_missing": _("Sales never came in"),
-    "variant_of_several": _("Variant of several products"),
-    "product_of_choices": _("Product whose parts the buyer chooses"),
     "webhooks_dropped": _("Webhooks dropped by the shop"),
     "webhook_refused": _("Webhook refused"),
     "books_broken": _("The books do not add up"),
@@ -571,7 +562,7 @@ KINDS = {
 
 def cure(code: str, facts: Mapping[str, Any]) -> str:
     """What to do about it; empty where nobody needs to act."""
-    words = WORDS.get(code)
+    words = _words(code)
     return str(words.cure) % _Facts(str, facts) if words else ""
 
 
@@ -583,7 +574,8 @@ def anomaly(one: Mapping[str, Any]) -> dict[str, Any]:
 
 def place(code: str, channel_code: str | None) -> tuple[str, str]:
     """Where it is cured: address and the words of the link."""
-    page = WORDS[code].page if code in WORDS else "channel"
+    known = _words(code)
+    page = known.page if known is not None else "channel"
     if page == "staging":
         return f"{reverse('staging')}?anomaly={code}" if code in KINDS else reverse("staging"), gettext("Open staging")
     if page == "order":

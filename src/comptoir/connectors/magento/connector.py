@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from comptoir.channels.connector import Connector, Door, Figure, OpenedClient, Pace
+from comptoir.channels.connector import Connector, Door, Figure, OpenedClient, Pace, Said
+from comptoir.channels.connector import mark as _
 from comptoir.channels.errors import NotLetIn
 from comptoir.channels.records import Named, Point, Status, Surroundings, TaxClass
 from comptoir.connectors.magento import config, mapping, wire
@@ -174,5 +175,17 @@ connector = Connector(
     figure=Figure.PHYSICAL,
     carries={"pull_products": 60, "check_stock": 50, "pull_stock_once": 50, "push_stock": 50, "push_prices": 33},
     pace=Pace(per_minute=240, burst=8, concurrency=4),  # no limit of its own for these paths; PHP bears a few at once
+    says={
+        "variant_of_several": Said(
+            _("%(sku)s is a variant of several products: it is kept with the first"),
+            page="products",
+            name=_("Variant of several products"),
+        ),
+        "product_of_choices": Said(
+            _("%(sku)s is a %(type)s of which the buyer chooses the parts: these come in, the page itself does not"),
+            page="products",
+            name=_("Product whose parts the buyer chooses"),
+        ),
+    },
     notes="connectors/magento/README.md",
 )

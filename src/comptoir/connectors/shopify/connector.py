@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from comptoir.channels.connector import Connector, Door, Figure, OpenedClient, Pace
+from comptoir.channels.connector import Connector, Door, Figure, OpenedClient, Pace, Said
+from comptoir.channels.connector import mark as _
 from comptoir.channels.errors import NotLetIn, TryLater
 from comptoir.channels.records import Named, Point, Surroundings, TaxClass
 from comptoir.connectors.shopify import config, mapping, operations
@@ -117,6 +118,23 @@ connector = Connector(
     pace=Pace(per_minute=1200, burst=40, concurrency=4),
     webhooks=ShopifyWebhooks(),
     signed_with="client_secret",
+    says={
+        "only_recent_sales": Said(
+            _("The shop shows this app only the orders of the last 60 days"),
+            _("Ask Shopify for the scope read_all_orders, or start with what it shows."),
+            "settings",
+        ),
+        "api_version_ended": Said(
+            _("The shop answers in another version of its API than the one that is set"),
+            _("Choose a newer version in the settings."),
+            "settings",
+        ),
+        "webhooks_unsigned": Said(
+            _("Without the client secret no delivery of the shop can be verified"),
+            _("Type the app's client secret into the settings; until then the shop is only polled."),
+            "settings",
+        ),
+    },
     notes="connectors/shopify/README.md",
     fates={402: NotLetIn, 423: NotLetIn, 430: TryLater},  # frozen, locked, too many of a kind that looks hostile
 )

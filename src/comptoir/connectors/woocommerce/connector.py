@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from comptoir.channels.connector import Connector, Door, Figure, OpenedClient, Pace
+from comptoir.channels.connector import Connector, Door, Figure, OpenedClient, Pace, Said
+from comptoir.channels.connector import mark as _
 from comptoir.channels.errors import ChannelError, Missing, NotLetIn, NotUnderstood
 from comptoir.channels.records import Named, Point, Status, Surroundings
 from comptoir.connectors.woocommerce import config, mapping
@@ -188,6 +189,18 @@ connector = Connector(
     carries={"pull_products": 25, "check_stock": 50, "pull_stock_once": 50, "push_stock": 50, "push_prices": 50},
     pace=Pace(per_minute=240, burst=8, concurrency=4),  # no limit of its own; shared hosting bears 2 to 4 at once
     webhooks=WooCommerceWebhooks(),
+    says={
+        "authorization_dropped": Said(
+            _("The web server of the shop takes our key out of the header: it is sent in the address instead"),
+            _("Let it pass “Authorization” on, or say in the settings that the keys go in the address."),
+            "settings",
+        ),
+        "stock_management_off": Said(
+            _("Stock management is switched off for the whole shop: no level can be told"),
+            _("Switch it on in the shop's settings of products."),
+            "settings",
+        ),
+    },
     notes="connectors/woocommerce/README.md",
     fates={405: NotLetIn},  # a method that the host does not let through
 )
