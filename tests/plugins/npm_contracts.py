@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,16 +46,18 @@ class Package:
             if npm is None:
                 _without(f"{self.name} {self.version}: there is no npm")
             assert npm is not None
-            packed = subprocess.run(
-                [npm, "pack", "--silent", f"{self.name}@{self.version}"],
-                cwd=KEPT,
-                capture_output=True,
-                text=True,
-                timeout=FETCH_SECONDS,
-                check=False,
-            )
-            if packed.returncode or not self.file.exists():
-                _without(f"{self.name} {self.version} could not be fetched: {packed.stderr.strip()[-200:]}")
+            with tempfile.TemporaryDirectory(dir=KEPT) as apart:  # another worker may be fetching the same
+                packed = subprocess.run(
+                    [npm, "pack", "--silent", f"{self.name}@{self.version}"],
+                    cwd=apart,
+                    capture_output=True,
+                    text=True,
+                    timeout=FETCH_SECONDS,
+                    check=False,
+                )
+                if packed.returncode:
+                    _without(f"{self.name} {self.version} could not be fetched: {packed.stderr.strip()[-200:]}")
+                (Path(apart) / self.file.name).replace(self.file)
         digest = hashlib.sha512(self.file.read_bytes()).hexdigest()
         assert digest == self.sha512, f"{self.file.name} is not the package that was looked at"
 

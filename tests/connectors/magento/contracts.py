@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
-import tarfile
-from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft4Validator
+from npm_contracts import Package
 
-#: an npm package that carries a dump of the admin schema of Commerce 2.4.7
-PACKAGE = "@graphcommerce/magento-graphql-rest"
-VERSION = "10.0.3"
-SHA512 = "081d9ed4a86425508d60126906a76c0917aa5155c80f5e592f3146219e9edad44942592501127dbd3cb93ddcda77dc24de790c04bc577531ebd1d2eb18659cbd"
-MEMBER = "package/scripts/m2rest-admin.json"
-FOLDER = Path(__file__).parents[3] / "build" / "contracts"
-
-
-def _archive() -> Path:
-    """The package, from the folder that keeps it or by npm; skips with a sentence where there is neither, unless required."""
-    kept = FOLDER / f"magento-rest-{VERSION}.tgz"
-    if not kept.exists():
-        problem = ""
-        if shutil.which("npm") is None:
-            problem = "npm is not there"
-        else:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            packed = subprocess.run(
-                ["npm", "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", str(FOLDER)],
-                capture_output=True, text=True, timeout=300,
-            )  # fmt: skip
-            if packed.returncode:
-                problem = f"npm pack: {packed.stderr.strip().splitlines()[-1:]}"
-            else:
-                (FOLDER / packed.stdout.strip().splitlines()[-1]).rename(kept)
-        if problem:
-            if os.environ.get("CI") or os.environ.get("COMPTOIR_TEST_CONTRACTS") == "required":
-                pytest.fail(f"the schema of Magento's REST API cannot be fetched: {problem}")
-            pytest.skip(f"the schema of Magento's REST API cannot be fetched: {problem}")
-    found = hashlib.sha512(kept.read_bytes()).hexdigest()
-    assert found == SHA512, f"{kept} is not the package that this was written for: {found}"
-    return kept
+#: carries a dump of the admin schema of Commerce 2.4.7
+PACKAGE = Package(
+    "@graphcommerce/magento-graphql-rest",
+    "10.0.3",
+    "081d9ed4a86425508d60126906a76c0917aa5155c80f5e592f3146219e9edad44942592501127dbd3cb93ddcda77dc24de790c04bc577531ebd1d2eb18659cbd",
+)
+MEMBER = "scripts/m2rest-admin.json"
 
 
 class Contract:
     """What may be asked, and what answers look like."""
 
     def __init__(self) -> None:
-        with tarfile.open(_archive()) as archive:
-            member = archive.extractfile(MEMBER)
-            assert member is not None
-            content = json.load(member)
+        content = json.loads(PACKAGE.read(MEMBER))
         self._paths: dict[str, Any] = content["paths"]
         self._requests = {"components": _strict(content["components"])}
         # It says a list, and shops name the places of their messages: seen in every known answer.
