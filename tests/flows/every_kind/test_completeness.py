@@ -15,7 +15,7 @@ from comptoir.staging.models import StagedSale
 pytestmark = pytest.mark.needs("products", "sales", "stock")
 
 
-@pytest.mark.survives("sales that no list of changes shows")
+@pytest.mark.survives("a sale that no list of changes has")
 def test_each_sale_dropped_at_random_is_named_and_fetched(live: KindWorld) -> None:
     chance = random.Random(11)
     live.shop.stock({SKUS[0]: 500})
