@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ def connect_all(shops: Sequence[Mapping[str, Any]], *, progress: starting.Say) -
     from comptoir.channels.models import Mode
     from comptoir.engine import inline
 
+    _take_over()
     rows = []
     for shop in shops:
         row = _known_or_new(shop)
@@ -83,6 +85,17 @@ def connect_all(shops: Sequence[Mapping[str, Any]], *, progress: starting.Say) -
     for row in new:
         _go_live(row)
     return rows
+
+
+def _take_over() -> None:
+    """Runs that an interrupted start has left under way are put back as soon as they give no sign of life: nobody else works in
+    a demo that is being set up."""
+    from comptoir.engine import tick
+    from comptoir.engine.models import Run, RunStatus
+
+    while Run.objects.filter(status=RunStatus.RUNNING).exists():
+        if not tick.rescue(clock.now()):
+            time.sleep(0.5)
 
 
 def _known_or_new(shop: Mapping[str, Any]) -> Channel:
