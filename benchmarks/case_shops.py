@@ -95,7 +95,7 @@ def _sale(there: list[simulated.Shop], channels: list[Channel], which: int) -> f
     from comptoir.kit import clock, sql
     from comptoir.kit.actor import SYSTEM
 
-    time.sleep(IDLE)
+    time.sleep(IDLE)  # so that each sale finds the hub idle
     others = [one for number, one in enumerate(there) if number != which] or there
     before, shown = _last_writes(others), int(simulated.trade(there[which].url, "shelf")[SKU])
     sale = simulated.trade(there[which].url, "buy", lines={SKU: 1})

@@ -95,7 +95,7 @@ def _take_over() -> None:
 
     while Run.objects.filter(status=RunStatus.RUNNING).exists():
         if not tick.rescue(clock.now()):
-            time.sleep(0.5)
+            time.sleep(0.5)  # its last sign of life is younger than what counts as dead
 
 
 def _known_or_new(shop: Mapping[str, Any]) -> Channel:
