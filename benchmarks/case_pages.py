@@ -4,6 +4,7 @@ tenth of it without."""
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -167,7 +168,7 @@ def _busy(connection: psycopg.Connection[Any]) -> dict[int, float]:
 
 def p95(took: Sequence[float]) -> float:
     """The slowest but a twentieth."""
-    return sorted(took)[min(len(took) - 1, len(took) * 95 // 100)]
+    return sorted(took)[math.ceil(len(took) * 0.95) - 1]
 
 
 def table(asked: Sequence[Asked]) -> str:

@@ -32,4 +32,11 @@ class Event(models.Model):
             ),
             models.Index(fields=["actor_kind", "actor_id", "-at", "-id"], name="event_actor"),
             models.Index(fields=["-at", "-id"], condition=Q(actor_kind__in=BY_PEOPLE), name="event_by_people"),
+            models.Index(
+                Func(F("name"), Value("."), Value(1), function="split_part"),
+                F("at").desc(),
+                F("id").desc(),
+                condition=Q(actor_kind__in=BY_PEOPLE),
+                name="event_part_by_people",
+            ),
         ]

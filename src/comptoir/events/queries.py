@@ -7,6 +7,9 @@ from django.db.models.fields import CharField
 
 from comptoir.events.models import BY_PEOPLE, Event
 
+#: The part of the hub that an event is of.
+PART = Func(F("name"), Value("."), Value(1), function="split_part", output_field=CharField())
+
 
 def everything() -> QuerySet[Event]:
     """All events."""
@@ -20,5 +23,6 @@ def by_people() -> QuerySet[Event]:
 
 def of_part(rows: QuerySet[Event], part: str) -> QuerySet[Event]:
     """Events of one part of the hub: `orders` for `orders.order.placed`."""
-    first = Func(F("name"), Value("."), Value(1), function="split_part", output_field=CharField())
-    return rows.alias(part=first).filter(part=part)
+    return rows.alias(part=PART).filter(
+        part__gte=part, part__lte=part
+    )  # a range: the index with it first is to be walked

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OrderBy, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -100,6 +100,10 @@ def _by(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
 
 def _since(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
     return rows.filter(at__gte=clock.now() - timedelta(days=int(value)))
+
+
+def _by_part(goes_down: bool) -> OrderBy:
+    return queries.PART.asc() if goes_down else queries.PART.desc()
 
 
 def _about_one(rows: QuerySet[Event], value: str) -> QuerySet[Event]:
@@ -194,7 +198,9 @@ LISTING = lists.Listing(
     sorts=(lists.Sort("latest", _("Latest first"), ("-at", "-id")),),
     filters=(
         lists.Filter("by", _("By anybody"), _actors, _by),
-        lists.Filter("part", _("Of any kind"), lambda: list(event_words.PARTS.items()), queries.of_part),
+        lists.Filter(
+            "part", _("Of any kind"), lambda: list(event_words.PARTS.items()), queries.of_part, leads=_by_part
+        ),
         lists.Filter("days", _("At any time"), lambda: list(PERIODS.items()), _since),
     ),
     search=_search,

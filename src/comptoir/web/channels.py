@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -352,18 +353,14 @@ def stock_at_points(pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], d
         "point", "warehouse"
     ):
         places.setdefault(point, set()).add(warehouse)
-    levels = list(Level.objects.filter(variant__in={v for _p, v in pairs}))
+    levels: dict[int, list[Any]] = defaultdict(list)
     names = ("on_hand", "reserved", "held")
+    known = Level.objects.filter(variant__in={v for _p, v in pairs})
+    for level in known.values("variant", "warehouse", *names):
+        levels[level["variant"]].append(level)
     return {
         (point, variant): {
-            name: sum(
-                (
-                    getattr(level, name)
-                    for level in levels
-                    if level.variant_id == variant and level.warehouse_id in places.get(point, ())
-                ),
-                Decimal(0),
-            )
+            name: sum((at[name] for at in levels[variant] if at["warehouse"] in places.get(point, ())), Decimal(0))
             for name in names
         }
         for point, variant in pairs

@@ -86,7 +86,10 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
             f"{reverse('staging')}?tab=ready",
         )
     if allows(request.user, Right.SEE_ORDERS):
-        tabs = {name: orders.in_tab(name).order_by() for name in ("prepare", "partial", "backorder", "hold", "changed")}
+        tabs = {
+            name: orders.in_tab(name, to_count=True).order_by()
+            for name in ("prepare", "partial", "backorder", "hold", "changed")
+        }
         say(
             tabs["prepare"],
             lambda n: ngettext("%(n)s order to prepare", "%(n)s orders to prepare", n),

@@ -11,7 +11,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import F
+from django.db.models import F, OrderBy
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -44,9 +44,9 @@ def _variant_cell(row: Any) -> str:
 
 
 STOCK = {
-    "some": (__("In stock"), lambda rows: rows.filter(on_hand__gt=0)),
-    "reserved": (__("With reservations"), lambda rows: rows.filter(reserved__gt=0)),
-    "over": (__("Nothing available"), lambda rows: rows.filter(on_hand__lte=F("reserved") + F("held"))),
+    "some": (__("In stock"), lambda rows: rows.filter(has_stock=True)),
+    "reserved": (__("With reservations"), lambda rows: rows.filter(has_reserved=True)),
+    "over": (__("Nothing available"), lambda rows: rows.filter(is_used_up=True)),
 }
 
 LEVELS = lists.Listing(
@@ -64,7 +64,13 @@ LEVELS = lists.Listing(
         lists.Sort("last", __("Last counted first"), ("-id",)),
     ),
     filters=(
-        lists.Filter("warehouse", __("Every warehouse"), _warehouses, lambda rows, v: rows.filter(warehouse=int(v))),
+        lists.Filter(
+            "warehouse",
+            __("Every warehouse"),
+            _warehouses,
+            lambda rows, v: lists.alike(rows, warehouse_id=int(v)),
+            leads=lambda goes_down: OrderBy(F("warehouse_id"), descending=goes_down),
+        ),
         lists.Filter(
             "stock",
             __("Any stock"),

@@ -6,16 +6,17 @@ search looks up a bounded number of rows, and the page says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, F, Func, Model, OrderBy, QuerySet, Value
+from django.db.models import BigIntegerField, BooleanField, F, Func, Model, OrderBy, QuerySet, Value
 from django.http import HttpRequest, QueryDict
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -27,8 +28,9 @@ from comptoir.web import cells
 
 PAGE = 50
 COUNT_TO = 10_000
+PROBED_TO = 1_000  # where something is looked up for each row that is met
 SEARCH_FROM = 3
-SEARCH_TO = 1_000
+SEARCH_TO = 250
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,18 @@ class Sort:
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice that narrows the list."""
+    """A choice that narrows the list. `probes`: something is looked up for each row that is met, so that counting stops earlier.
+
+    `leads`: what its index has before the fields of the sort, given whether these go down. Where `narrow` says it as a range,
+    no other index has that order, so that the planner cannot walk another one past all rows but ours.
+    """
 
     name: str
     title: Any
     choices: Callable[[], Sequence[tuple[str, Any]]]
     narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
+    probes: bool = False
+    leads: Callable[[bool], OrderBy] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,17 +112,25 @@ class Listing:
     size: int = PAGE
     fill: Callable[[Sequence[Any]], None] = field(default=lambda rows: None)  # adds what a page of rows needs, set-wise
 
-    def show(self, request: HttpRequest, rows: QuerySet[Any]) -> Shown:
-        """The page that the address asks for."""
+    def show(
+        self, request: HttpRequest, rows: QuerySet[Any], *, counted: tuple[QuerySet[Any], int] | None = None
+    ) -> Shown:
+        """The page that the address asks for. `counted`: the same rows said in another way to count them, and how far."""
         asked = request.GET
+        to_count, count_to = counted or (rows, COUNT_TO)
         chosen, rows = self._narrow(rows, asked)
-        text, note, rows = self._search(rows, asked)
+        if any(each.probes for each in self.filters if each.name in chosen):
+            count_to = PROBED_TO
+        text, note, found = self._search(asked)
+        if found is not None:
+            rows = rows.filter(found)
         is_found = len(text) >= SEARCH_FROM
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
+        order = self._order(sort, chosen, is_found=is_found)
         try:
-            page = _page(rows, sort, asked.get("after", ""), self.size, is_found)
+            page = _page(rows, sort, order, asked.get("after", ""), self.size)
         except BadInput as wrong:  # a place that somebody made up, or of another order of rows: the first page, and why
-            page, note = _page(rows, sort, "", self.size, is_found), _(str(wrong))
+            page, note = _page(rows, sort, order, "", self.size), _(str(wrong))
         self.fill(page.items)
         is_whole = page.after is None and not asked.get("after")  # nothing is left to count
         return Shown(
@@ -125,7 +141,7 @@ class Listing:
             sort=sort.name,
             search=text,
             note=note,
-            count=_said(len(page.items) if is_whole else rows.order_by()[: COUNT_TO + 1].count()),
+            count=_said(len(page.items) if is_whole else self._count(to_count, asked, found, count_to), count_to),
             is_narrowed=bool(chosen or text),
             can_search=self.search is not None,
             next=_with(asked, after=page.after) if page.after else "",
@@ -133,11 +149,21 @@ class Listing:
             first=_with(asked, after=None),
         )
 
+    def _order(self, sort: Sort, chosen: Container[str], *, is_found: bool) -> Sequence[str | OrderBy]:
+        if is_found:
+            return [_unindexed(name) for name in sort.fields]
+        leads = [each.leads for each in self.filters if each.name in chosen and each.leads]
+        return [*(lead(sort.fields[0].startswith("-")) for lead in leads[:1]), *sort.fields]
+
     def narrowed(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Every row that the address asks for, whatever its page: for a file."""
         _chosen, rows = self._narrow(rows, request.GET)
-        _text, _note, rows = self._search(rows, request.GET)
-        return rows
+        _text, _note, found = self._search(request.GET)
+        return rows if found is None else rows.filter(found)
+
+    def _count(self, rows: QuerySet[Any], asked: QueryDict, found: Func | None, most: int) -> int:
+        _chosen, rows = self._narrow(rows, asked)
+        return (rows if found is None else rows.filter(found)).order_by()[: most + 1].count()
 
     def _body(self, items: Sequence[Any]) -> SafeString:
         """Drawn here and not in the template, where a page of cells takes longer than all else that the page does."""
@@ -150,7 +176,7 @@ class Listing:
             if self.selects:
                 rows.append(format_html(picked, row.pk, self.selects, pick))
             for name, column in zip(classes, self.columns, strict=True):
-                rows.append(f'<td class="{name}">{conditional_escape(column.cell(row))}</td>')
+                rows.append(f'<td class="{name}">{cells.escaped(column.cell(row))}</td>')
             rows.append("</tr>\n")
         return SafeString("".join(rows))  # every value has been escaped above
 
@@ -163,15 +189,15 @@ class Listing:
                 rows = each.narrow(rows, value)
         return chosen, rows
 
-    def _search(self, rows: QuerySet[Any], asked: QueryDict) -> tuple[str, str, QuerySet[Any]]:
+    def _search(self, asked: QueryDict) -> tuple[str, str, Func | None]:
         text = typed(asked.get("q", ""))
         if not text or self.search is None:
-            return "", "", rows
+            return "", "", None
         if len(text) < SEARCH_FROM:
-            return text, _("Type at least %(n)d letters to search.") % {"n": SEARCH_FROM}, rows
+            return text, _("Type at least %(n)d letters to search.") % {"n": SEARCH_FROM}, None
         found = self.search(text)
         note = _("More than %(n)d match: these are some of them.") % {"n": SEARCH_TO} if found.is_cut else ""
-        return text, note, rows.filter(**{f"{self.found_in}__in": found.ids})
+        return text, note, _Among(self.found_in, found.ids)
 
 
 def typed(text: str) -> str:
@@ -185,8 +211,8 @@ def bounded(rows: QuerySet[Any]) -> Found:
     return Found(tuple(ids[:SEARCH_TO]), len(ids) > SEARCH_TO)
 
 
-def _said(number: int) -> str:
-    return ngettext("%(n)s row", "%(n)s rows", number) % {"n": counted(number)}
+def _said(number: int, most: int) -> str:
+    return ngettext("%(n)s row", "%(n)s rows", number) % {"n": cells.counted(number, most)}
 
 
 def counted(number: int) -> str:
@@ -194,10 +220,9 @@ def counted(number: int) -> str:
     return cells.counted(number, COUNT_TO)
 
 
-def _page(rows: QuerySet[Any], sort: Sort, after: str, size: int, is_found: bool) -> paging.Slice[Any]:
+def _page(rows: QuerySet[Any], sort: Sort, order: Sequence[str | OrderBy], after: str, size: int) -> paging.Slice[Any]:
     if after:
         rows = rows.filter(_behind(rows.model, sort.fields, paging.decode(after, len(sort.fields))))
-    order = map(_unindexed, sort.fields) if is_found else sort.fields
     items = list(rows.order_by(*order)[: size + 1])
     if len(items) <= size:
         return paging.Slice(items, None)
@@ -222,6 +247,17 @@ class _Compared(Func):
         half = len(made) // 2
         left, right = (", ".join(text for text, _given in side) for side in (made[:half], made[half:]))
         return f"({left}) {self.way} ({right})", tuple(one for _text, given in made for one in given)
+
+
+class _Among(Func):
+    """Rows with one of these ids, which go there as one array: hundreds of parameters take longer than the rows."""
+
+    template = "%(expressions)s"
+    arg_joiner = " = "
+    output_field = BooleanField()
+
+    def __init__(self, name: str, ids: Sequence[int]) -> None:
+        super().__init__(F(name), Func(Value(list(ids), ArrayField(BigIntegerField())), function="ANY"))
 
 
 def alike(rows: QuerySet[Any], **values: Any) -> QuerySet[Any]:

@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -61,7 +60,7 @@ LISTS = lists.Listing(
         lists.Column(__("Name"), lambda r: cells.two(cells.name(r.name), r.code), "a"),
         lists.Column(__("Currency"), lambda r: r.currency, "b"),
         lists.Column(__("Tax"), lambda r: taxed(r.tax_included), "c"),
-        lists.Column(__("Prices"), lambda r: cells.number(r.prices), "d", is_number=True),
+        lists.Column(__("Prices"), lambda r: lists.counted(r.prices), "d", is_number=True),
         lists.Column(__("Told to"), lambda r: cells.name(", ".join(r.told_to))),
     ),
     sorts=(lists.Sort("first", __("Oldest first"), ("id",)),),
@@ -73,12 +72,7 @@ LISTS = lists.Listing(
 
 
 def _fill_lists(rows: Sequence[PriceList]) -> None:
-    counted = dict(
-        Price.objects.filter(price_list__in=rows)
-        .values("price_list")
-        .annotate(n=Count("id"))
-        .values_list("price_list", "n")
-    )
+    counted = {row.pk: Price.objects.filter(price_list=row)[: lists.COUNT_TO + 1].count() for row in rows}
     points = SellingPoint.objects.filter(price_list__in=rows, owns_price=False, channel__archived_at__isnull=True)
     told: dict[int, list[str]] = {}
     for price_list, channel, point in points.values_list("price_list", "channel__name", "name").order_by("id"):

@@ -12,6 +12,12 @@ from django.db.models import F, Q
 from comptoir.commerce.catalog.models import Variant
 
 
+def _flag(condition: Q) -> models.GeneratedField:
+    """A column that PostgreSQL keeps by itself."""
+    expression = models.ExpressionWrapper(condition, output_field=models.BooleanField())
+    return models.GeneratedField(expression=expression, output_field=models.BooleanField(), db_persist=True)
+
+
 class Warehouse(models.Model):
     """A building, a shop, a supplier's shelf: anything whose stock is counted apart."""
 
@@ -98,6 +104,10 @@ class Level(models.Model):
     on_hand = models.DecimalField(max_digits=14, decimal_places=3, default=0)
     reserved = models.DecimalField(max_digits=14, decimal_places=3, default=0)
     held = models.DecimalField(max_digits=14, decimal_places=3, default=0)
+    # What lists choose by. An update that changes none of them touches no index.
+    has_stock = _flag(Q(on_hand__gt=0))
+    has_reserved = _flag(Q(reserved__gt=0))
+    is_used_up = _flag(Q(on_hand__lte=F("reserved") + F("held")))
 
     class Meta:
         constraints = [
@@ -107,7 +117,12 @@ class Level(models.Model):
             models.CheckConstraint(condition=Q(held__gte=0), name="level_held_not_negative"),
         ]
         # None on a figure: an update that touches no index costs half, and each line of an order makes one.
-        indexes = [models.Index(fields=["warehouse", "id"])]
+        indexes = [
+            models.Index(fields=["warehouse", "id"]),
+            models.Index(fields=["variant"], condition=Q(has_stock=True), name="level_with_stock"),
+            models.Index(fields=["id", "warehouse"], condition=Q(has_reserved=True), name="level_with_reserved"),
+            models.Index(fields=["id", "warehouse"], condition=Q(is_used_up=True), name="level_used_up"),
+        ]
 
 
 class Reservation(models.Model):
