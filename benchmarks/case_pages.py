@@ -109,7 +109,10 @@ def measured(
     connection: psycopg.Connection[Any], shop: Shop, at: datetime, times: int, only: str = ""
 ) -> Iterator[Asked]:
     """Every address with what it took, those of the page `only` alone where it is given."""
+    from comptoir.kit import heap
+
     client = large_shop.sign_in()
+    heap.settle()  # as the process that answers does
     with _counted() as statements:
         for page, address in addresses(client, shop, at):
             if only and page != only:

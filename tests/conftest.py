@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth.hashers import ScryptPasswordHasher
 from django.db.backends.postgresql.operations import DatabaseOperations
 
+from comptoir.kit import heap
+
 LEDGER = "inventory_movement"
 
 #: Files that take longest, begun first: a worker takes whole files, and none is to wait for a long one at the end.
@@ -22,6 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get("/".join(item.path.parts[-2:]), len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """All tests are in memory to the end."""
+    heap.settle()
 
 
 @pytest.fixture(scope="session", autouse=True)

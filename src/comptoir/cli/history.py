@@ -6,11 +6,9 @@ and flows are drained at a few moments of each day. docs/explanation/real-year.m
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from datetime import time as hour
 from decimal import Decimal
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from comptoir.cli.history_shop import URL, RetailShop
 from comptoir.cli.screen import say
-from comptoir.kit import clock
+from comptoir.kit import clock, heap
 from comptoir.kit.actor import SYSTEM
 from comptoir.kit.errors import BadInput
 from comptoir.simulators.retail import records
@@ -57,7 +55,7 @@ def play(folder: Path, *, until: str | None) -> dict[str, Any]:
     moved = clock.ManualClock(first - timedelta(hours=1))
     shop = RetailShop(moved.now())
     say(f"{len(year.catalogue())} products, {len(year.receipts())} deliveries, from {first:%Y-%m-%d}")
-    with clock.using(moved), queue.without_wakeups(), shop.doors(), _rarely_collecting():
+    with clock.using(moved), queue.without_wakeups(), shop.doors(), heap.settled():
         house = House(shop, moved, deque(year.receipts()))
         report = Report(shop)
         for day in year.days():
@@ -67,19 +65,6 @@ def play(folder: Path, *, until: str | None) -> dict[str, Any]:
             _progress(report, began)
         house.close(day.date + timedelta(days=1))
         return report.finish(house.channel, seconds=time.monotonic() - began)
-
-
-@contextmanager
-def _rarely_collecting() -> Iterator[None]:
-    """The year and the shop stay in memory to the end: looking for cycles among them at every turn took a fifth of the time."""
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()
 
 
 def _read(folder: Path, until: str | None) -> RetailYear:

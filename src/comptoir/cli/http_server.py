@@ -15,6 +15,7 @@ from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
 from comptoir.cli import supervisor
+from comptoir.kit import heap
 
 MOST_AT_ONCE = 256  # requests; more wait in the kernel's queue
 LONGEST_ANSWER = 15  # seconds that requests get to end when we are told to
@@ -40,7 +41,9 @@ def main() -> None:
 def _load(parent: int, application: str) -> Any:
     """In the process that answers: its application."""
     supervisor.end_with_parent(parent, signal.SIGKILL)
-    return load_target(application)
+    loaded = load_target(application)
+    heap.settle()
+    return loaded
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from comptoir.cli import starting
 from comptoir.cli.screen import say
 from comptoir.cli.supervisor import Supervisor, complete, free_port, interruptible
-from comptoir.kit import log, postgres
+from comptoir.kit import heap, log, postgres
 from comptoir.kit.errors import ConfigError
 from comptoir.kit.settings import settings
 
@@ -94,6 +94,7 @@ def worker(given: argparse.Namespace) -> int:
     starting.django()
     from comptoir.engine import worker as engine
 
+    heap.settle()
     return engine.run(given.concurrency or settings().concurrency)
 
 

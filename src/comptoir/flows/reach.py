@@ -15,7 +15,7 @@ DAYS = 7  # looked back
 FEWEST = 5  # sales or pushes below which nothing is said
 BACKFILL = timedelta(days=1)  # a sale that is seen later was not learnt of, it was brought in
 RECENT = 20_000  # promises looked at
-SAMPLE = 1_000  # sales and pushes whose middle counts: the newest
+SAMPLE = 300  # sales and pushes whose middle counts: the newest
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from comptoir.accounts.rights import PersonRequest, Right, allows, needs
+from comptoir.commerce.orders import queries
 from comptoir.engine.models import Severity
 from comptoir.kit import clock, sql
 from comptoir.kit.money import to_minor
@@ -68,12 +69,11 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
     """What waits for somebody of this role, as counted links."""
     said: list[dict[str, Any]] = []
 
-    def say(rows: Any, words: Any, url: str, *, is_urgent: bool = False) -> None:
-        number = rows[: MOST + 1].count()
+    def say(rows: Any, words: Any, url: str, *, is_urgent: bool = False, is_cut: bool = False) -> None:
+        number = rows if isinstance(rows, int) else rows[: MOST + 1].count()
         if number:
-            said.append(
-                {"words": words(number) % {"n": cells.counted(number, MOST)}, "url": url, "is_urgent": is_urgent}
-            )
+            text = f"{cells.number(number)}+" if is_cut else cells.counted(number, MOST)
+            said.append({"words": words(number) % {"n": text}, "url": url, "is_urgent": is_urgent})
 
     if allows(request.user, Right.SEE_STAGING):
         staged = StagedSale.objects.order_by()
@@ -86,10 +86,8 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
             f"{reverse('staging')}?tab=ready",
         )
     if allows(request.user, Right.SEE_ORDERS):
-        tabs = {
-            name: orders.in_tab(name, to_count=True).order_by()
-            for name in ("prepare", "partial", "backorder", "hold", "changed")
-        }
+        tabs = {name: orders.in_tab(name).order_by() for name in ("prepare", "hold", "changed")}
+        short = queries.short_of_goods(most=2 * MOST)
         say(
             tabs["prepare"],
             lambda n: ngettext("%(n)s order to prepare", "%(n)s orders to prepare", n),
@@ -115,14 +113,16 @@ def _waits(request: PersonRequest) -> list[dict[str, Any]]:
             f"{reverse('orders')}?tab=hold",
         )
         say(
-            tabs["partial"],
+            short.partly,
             lambda n: ngettext("%(n)s order is partly in stock", "%(n)s orders are partly in stock", n),
             f"{reverse('orders')}?tab=partial",
+            is_cut=short.is_cut,
         )
         say(
-            tabs["backorder"],
+            short.wholly,
             lambda n: ngettext("%(n)s order waits for goods", "%(n)s orders wait for goods", n),
             f"{reverse('orders')}?tab=backorder",
+            is_cut=short.is_cut,
         )
     return said
 

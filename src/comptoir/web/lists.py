@@ -112,18 +112,13 @@ class Listing:
     size: int = PAGE
     fill: Callable[[Sequence[Any]], None] = field(default=lambda rows: None)  # adds what a page of rows needs, set-wise
 
-    def show(
-        self, request: HttpRequest, rows: QuerySet[Any], *, counted: tuple[QuerySet[Any], int] | None = None
-    ) -> Shown:
-        """The page that the address asks for. `counted`: the same rows said in another way to count them, and how far."""
+    def show(self, request: HttpRequest, rows: QuerySet[Any], *, count_to: int = COUNT_TO) -> Shown:
+        """The page that the address asks for."""
         asked = request.GET
-        to_count, count_to = counted or (rows, COUNT_TO)
         chosen, rows = self._narrow(rows, asked)
         if any(each.probes for each in self.filters if each.name in chosen):
             count_to = PROBED_TO
-        text, note, found = self._search(asked)
-        if found is not None:
-            rows = rows.filter(found)
+        text, note, rows = self._search(rows, asked)
         is_found = len(text) >= SEARCH_FROM
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
         order = self._order(sort, chosen, is_found=is_found)
@@ -141,7 +136,7 @@ class Listing:
             sort=sort.name,
             search=text,
             note=note,
-            count=_said(len(page.items) if is_whole else self._count(to_count, asked, found, count_to), count_to),
+            count=_said(len(page.items) if is_whole else rows.order_by()[: count_to + 1].count(), count_to),
             is_narrowed=bool(chosen or text),
             can_search=self.search is not None,
             next=_with(asked, after=page.after) if page.after else "",
@@ -158,12 +153,8 @@ class Listing:
     def narrowed(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Every row that the address asks for, whatever its page: for a file."""
         _chosen, rows = self._narrow(rows, request.GET)
-        _text, _note, found = self._search(request.GET)
-        return rows if found is None else rows.filter(found)
-
-    def _count(self, rows: QuerySet[Any], asked: QueryDict, found: Func | None, most: int) -> int:
-        _chosen, rows = self._narrow(rows, asked)
-        return (rows if found is None else rows.filter(found)).order_by()[: most + 1].count()
+        _text, _note, rows = self._search(rows, request.GET)
+        return rows
 
     def _body(self, items: Sequence[Any]) -> SafeString:
         """Drawn here and not in the template, where a page of cells takes longer than all else that the page does."""
@@ -189,15 +180,15 @@ class Listing:
                 rows = each.narrow(rows, value)
         return chosen, rows
 
-    def _search(self, asked: QueryDict) -> tuple[str, str, Func | None]:
+    def _search(self, rows: QuerySet[Any], asked: QueryDict) -> tuple[str, str, QuerySet[Any]]:
         text = typed(asked.get("q", ""))
         if not text or self.search is None:
-            return "", "", None
+            return "", "", rows
         if len(text) < SEARCH_FROM:
-            return text, _("Type at least %(n)d letters to search.") % {"n": SEARCH_FROM}, None
+            return text, _("Type at least %(n)d letters to search.") % {"n": SEARCH_FROM}, rows
         found = self.search(text)
         note = _("More than %(n)d match: these are some of them.") % {"n": SEARCH_TO} if found.is_cut else ""
-        return text, note, _Among(self.found_in, found.ids)
+        return text, note, rows.filter(_Among(self.found_in, found.ids))
 
 
 def typed(text: str) -> str:

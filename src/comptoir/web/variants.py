@@ -42,7 +42,7 @@ def _quantity(name: str) -> Any:
 
 
 # Looked up for each variant that is met. Without the OFFSET it becomes a join, for which all levels are read.
-_has_stock = RawSQL(  # noqa: S611 - names of ours
+_has_stock = RawSQL(
     "EXISTS (SELECT FROM inventory_level AS level WHERE level.variant_id = catalog_variant.id AND level.has_stock OFFSET 0)",
     (),
     BooleanField(),

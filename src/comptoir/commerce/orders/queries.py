@@ -166,6 +166,33 @@ def count(wanted: OrderFilter) -> int:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Orders to prepare that wait for goods: some of theirs are reserved, or none. `is_cut`: there are more of either."""
+
+    partly: int
+    wholly: int
+    is_cut: bool
+
+
+def short_of_goods(*, most: int) -> Short:
+    """How many there are, of the first so many that wait. They are few among the orders: whoever walks these meets them
+    seldom. What waits knows when its order was placed, and the index of orders to prepare has that."""
+    partly, wholly, met = sql.rows(
+        """
+        SELECT count(*) FILTER (WHERE is_open AND has_goods), count(*) FILTER (WHERE is_open AND NOT has_goods), count(*) FROM (
+            SELECT EXISTS (SELECT FROM inventory_reservation AS promise WHERE promise."order" = waits."order" OFFSET 0) AS has_goods,
+                   EXISTS (SELECT FROM orders_order AS placed WHERE placed.placed_at = waits.placed_at
+                       AND placed.id = waits."order" AND placed.status = 'processing' AND NOT placed.is_blocked OFFSET 0) AS is_open
+            FROM (SELECT DISTINCT "order", placed_at FROM inventory_backorder LIMIT %(most)s) AS waits
+            OFFSET 0
+        ) AS met
+        """,
+        {"most": most + 1},
+    )[0]
+    return Short(partly, wholly, met > most)
+
+
 def _where(wanted: OrderFilter) -> tuple[str, dict[str, Any]]:
     conditions, params = [TABS[wanted.tab]], dict[str, Any]()
     for name, value in (
