@@ -17,7 +17,7 @@ from comptoir.commerce.catalog import actions as catalog
 from comptoir.commerce.catalog.models import Variant
 from comptoir.commerce.inventory import actions as inventory
 from comptoir.commerce.inventory import queries as stock
-from comptoir.commerce.inventory.models import Hold, Movement
+from comptoir.commerce.inventory.models import Hold, Level, Movement, Warehouse
 from comptoir.commerce.inventory.records import Receipt
 from comptoir.commerce.purchasing import queries as purchasing
 from comptoir.commerce.purchasing.models import Supplier, SupplierProduct
@@ -233,11 +233,11 @@ def test_a_variant_shows_the_first_causes_of_a_figure_and_says_so(owner: Client)
     place = inventory.default_warehouse().pk
     Hold.objects.bulk_create(
         Hold(source=f"1:{n}", variant=mug, warehouse_id=place, quantity=1, until=AT - timedelta(days=n))
-        for n in range(1, 52)
+        for n in range(1, 27)
     )
     page = owner.get(f"/products/{mug.pk}/")
-    assert [row.source for row in page.context["holds"]] == [f"1:{n}" for n in range(51, 1, -1)]
-    assert page.content.decode().count("These are the first 50.") == 1
+    assert [row.source for row in page.context["holds"]] == [f"1:{n}" for n in range(26, 1, -1)]
+    assert page.content.decode().count("These are the first 25.") == 1
 
 
 def test_a_zone_is_chosen_among_all_and_kept(owner: Client) -> None:
@@ -248,3 +248,38 @@ def test_a_zone_is_chosen_among_all_and_kept(owner: Client) -> None:
     assert User.objects.get().timezone == "Europe/Madrid"
     assert '<option value="Europe/Madrid" selected>' in owner.get("/me/").content.decode()
     assert owner.post("/me/", {"name": "Owner", "timezone": "Europe/Atlantis"}).status_code != 302
+
+
+def test_a_list_by_warehouse_goes_on_where_it_ended_either_way(owner: Client) -> None:
+    here = inventory.default_warehouse()
+    there = Warehouse.objects.create(code="there", name="There", position=1)
+    mugs = [variant(f"MUG-{n}") for n in range(60)]
+    Level.objects.bulk_create(Level(variant=mug, warehouse=place, on_hand=1) for mug in mugs for place in (here, there))
+    for sort in ("first", "last"):
+        first = owner.get("/inventory/", {"warehouse": there.pk, "sort": sort}).context["list"]
+        then = owner.get(f"/inventory/{first.next}").context["list"]
+        rows = [*first.items, *then.items]
+        wanted = sorted(Level.objects.filter(warehouse=there).values_list("pk", flat=True), reverse=sort == "last")
+        assert [row.pk for row in rows] == wanted
+
+
+@pytest.mark.parametrize("asked", ["some", "none"])
+def test_what_stands_on_no_shelf_is_neither_in_stock_nor_out_of_it(owner: Client, asked: str) -> None:
+    mug, empty = variant("MUG"), variant("EMPTY")
+    Level.objects.create(variant=mug, warehouse=inventory.default_warehouse(), on_hand=1)
+    kit = variant("KIT")
+    Variant.objects.filter(pk=kit.pk).update(kind="kit")
+    rows = owner.get("/products/", {"stock": asked}).context["list"].items
+    assert [row.sku for row in rows] == [{"some": mug, "none": empty}[asked].sku]
+
+
+def test_levels_are_chosen_by_what_their_figures_say(owner: Client) -> None:
+    place = inventory.default_warehouse()
+    for n, (on_hand, reserved, held) in enumerate([(5, 0, 0), (5, 5, 0), (5, 1, 4), (0, 0, 0), (0, 0, 1)]):
+        mug = variant(f"L{n}")
+        Level.objects.create(variant=mug, warehouse=place, on_hand=on_hand, reserved=reserved, held=held)
+    found = {
+        asked: [row.variant.sku for row in owner.get("/inventory/", {"stock": asked}).context["list"].items]
+        for asked in ("some", "reserved", "over")
+    }
+    assert found == {"some": ["L0", "L1", "L2"], "reserved": ["L1", "L2"], "over": ["L1", "L2", "L3", "L4"]}
