@@ -14,7 +14,7 @@ LEDGER = "inventory_movement"
 #: Files that take longest, begun first: a worker takes whole files, and none is to wait for a long one at the end.
 LONGEST = (
     "history/test_hub_year.py", "flows/test_kills.py", "every_kind/test_kills.py", "cli/test_backup.py", "history/test_real_year.py",
-    "cli/test_demo.py", "browser/test_sweep.py", "browser/test_stories.py", "browser/test_connecting.py",
+    "cli/test_demo.py", "kit/test_postgres.py", "browser/test_sweep.py", "browser/test_stories.py", "browser/test_connecting.py",
     "browser/test_daily_work.py", "cli/test_commands.py", "web/test_rights.py", "engine/test_kills.py",
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+import quick_doors
 import shop_world
 from django.db import transaction
 from django.utils import translation
@@ -63,11 +64,7 @@ def owner(chromium: Browser, address: str, *, language: str, size: str) -> Itera
 def shop(world: str = "empty") -> Iterator[World]:
     """A shop in this process, connected, in test mode, nothing read yet."""
     simulator = PrestaShopSimulator(version="8.2", world=world, timezone="Europe/London")
-
-    def maker(**options: Any) -> HttpDoor:
-        return HttpDoor(simulator=simulator.wsgi, allow_private=True, **options)
-
-    channels.set_up_doors(maker)
+    channels.set_up_doors(quick_doors.to(simulator.wsgi))
     time = clock.ManualClock(NOW)
     try:
         with clock.using(time):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import quick_doors
 from shop_world import NOW, World, connect
 
 from comptoir.channels import channel as channels
@@ -27,10 +28,7 @@ def doors() -> Iterator[dict[str, PrestaShopSimulator]]:
     """Doors of this test lead to simulators in this process, by host name."""
     shops: dict[str, PrestaShopSimulator] = {}
 
-    def maker(**options: object) -> HttpDoor:
-        return HttpDoor(simulator=next(iter(shops.values())).wsgi, allow_private=True, **options)  # type: ignore[arg-type]
-
-    channels.set_up_doors(maker)
+    channels.set_up_doors(quick_doors.to(lambda *given: next(iter(shops.values())).wsgi(*given)))
     yield shops
     channels.set_up_doors(HttpDoor)
     pace.close()

@@ -4,7 +4,6 @@ turn, with a shop that lives elsewhere and remembers what really arrived."""
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import os
 import signal
@@ -14,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import quick_doors
 import shop_world
 from django.db import transaction
 from proof_children import KILLED, STRIKES, Children, children, lease_runs_out
@@ -71,7 +71,7 @@ def far(transactional_db: None, manual_clock: clock.ManualClock) -> Iterator[Cal
             for number in range(3):
                 shop.state.add_product(f"Cup {number}", reference=f"CUP-{number}", price="5.00", quantity=STOCK)
             url = ends.enter_context(server.serve(shop))
-            channels.set_up_doors(functools.partial(HttpDoor, allow_private=True))
+            channels.set_up_doors(quick_doors.to(None))
             ends.callback(channels.set_up_doors, HttpDoor)
             ends.callback(pace.close)
             world = shop_world.connect(shop, manual_clock, url=url)

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
 import connector_bench
+import quick_doors
 from django.db import transaction
 
 from comptoir.channels import channel as channels
@@ -263,7 +263,7 @@ class Forward:
 @contextmanager
 def doors_to(application: Callable[..., Any]) -> Iterator[None]:
     """Every door leads there for as long as the block lasts."""
-    channels.set_up_doors(partial(HttpDoor, simulator=application, allow_private=True))
+    channels.set_up_doors(quick_doors.to(application))
     try:
         yield
     finally:

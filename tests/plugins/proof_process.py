@@ -14,7 +14,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 SMALL = 2  # rows on a page: a few things make several steps
@@ -67,17 +66,16 @@ def _prepare() -> None:
 
 
 def _child(order: dict[str, Any]) -> None:
+    import quick_doors
     from kind_world import Forward
 
     from comptoir.channels import channel as channels
-    from comptoir.channels.http import HttpDoor
     from comptoir.engine import runs
     from comptoir.kit import clock
 
     try:
         sys.stdin.close()
-        way = {"simulator": Forward(order["street"])} if order["street"] else {}
-        channels.set_up_doors(partial(HttpDoor, allow_private=True, **way))
+        channels.set_up_doors(quick_doors.to(Forward(order["street"]) if order["street"] else None))
         if order["armed"]:
             _arm(*order["armed"], order["blow"])
         with clock.using(clock.ManualClock(datetime.fromisoformat(order["at"]))):

@@ -1,4 +1,4 @@
-"""Doors that lead to a simulator in this process, at no pace: a shop bears so many calls a minute, a double any number."""
+"""Doors that lead to a simulator, in this process or on a port, at no pace: a shop bears so many calls a minute, a double any number."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from comptoir.channels.http import HttpDoor, Unpaced
 
 
-def to(application: Callable[..., Any]) -> Callable[..., HttpDoor]:
-    """What `channels.set_up_doors` takes."""
+def to(application: Callable[..., Any] | None) -> Callable[..., HttpDoor]:
+    """What `channels.set_up_doors` takes; None: wherever the address of the channel leads."""
 
     def maker(**options: Any) -> HttpDoor:
         return HttpDoor(simulator=application, allow_private=True, **{**options, "pace": Unpaced()})
