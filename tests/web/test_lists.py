@@ -283,3 +283,10 @@ def test_levels_are_chosen_by_what_their_figures_say(owner: Client) -> None:
         for asked in ("some", "reserved", "over")
     }
     assert found == {"some": ["L0", "L1", "L2"], "reserved": ["L1", "L2"], "over": ["L1", "L2", "L3", "L4"]}
+
+
+def test_a_search_of_the_catalogue_shows_as_many_as_any_other_and_says_so(owner: Client) -> None:
+    for n in range(260):
+        variant(f"MUG-{n}")
+    shown = owner.get("/products/", {"q": "mug"}).context["list"]
+    assert (shown.count, shown.note) == ("250 rows", "More than 250 match: these are some of them.")

@@ -6,8 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Python's own are made for small programs: of a page of a list, looking for garbage took a quarter, and one page in some
-#: fifty waited 150 ms while all that is loaded was looked through.
+#: Python's own are made for small programs: looking through all that a server has loaded takes some 140 ms, and of three pages
+#: of lists a fifth to a quarter went to looking for garbage (others changed little; docs/benchmarks.md).
 THRESHOLDS = (20_000, 20, 100)
 
 

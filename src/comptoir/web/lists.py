@@ -187,8 +187,9 @@ class Listing:
         if len(text) < SEARCH_FROM:
             return text, _("Type at least %(n)d letters to search.") % {"n": SEARCH_FROM}, rows
         found = self.search(text)
-        note = _("More than %(n)d match: these are some of them.") % {"n": SEARCH_TO} if found.is_cut else ""
-        return text, note, rows.filter(_Among(self.found_in, found.ids))
+        is_cut = found.is_cut or len(found.ids) > SEARCH_TO  # a search of the catalogue looks at more, the best first
+        note = _("More than %(n)d match: these are some of them.") % {"n": SEARCH_TO} if is_cut else ""
+        return text, note, rows.filter(_Among(self.found_in, found.ids[:SEARCH_TO]))
 
 
 def typed(text: str) -> str:
