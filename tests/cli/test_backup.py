@@ -81,6 +81,7 @@ def saved(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     for step in steps:
         done = comptoir(*step, given="a long password\n", **hub.settings)
         assert done.code == 0, (step, done)
+        hub.quicken()
     folder = tmp_path_factory.mktemp("saved")
     passphrase = folder / "passphrase"
     passphrase.write_text(PASSPHRASE)

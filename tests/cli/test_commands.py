@@ -73,6 +73,7 @@ def shop(hub: Hub, command: Command) -> str:
         "channels", "connect", "prestashop", "shop", "--set", f"url={hub.address}", "--set", f"key={hub.shop.key}"
     )
     assert done.code == 0, done.err
+    hub.quicken()
     for kind in ("pull_products", "pull_sales", "pull_stock_once", "accept_sales"):
         done = command("flows", "run", "shop", kind, "--json")
         assert (done.code, done.json["status"], done.json["failed"]) == (0, "done", 0), done

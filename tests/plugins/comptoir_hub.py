@@ -36,6 +36,10 @@ class Hub:
             "COMPTOIR_PORT": 0,
         }
 
+    def quicken(self) -> None:
+        """A shop bears so many calls a minute, a simulated one any number."""
+        self.rows("UPDATE channels_channel SET calls_per_minute = 60000")
+
     def rows(self, statement: str, *values: object) -> list[Any]:
         with psycopg.connect(self.url) as connection:
             answer = connection.execute(statement, values)

@@ -17,7 +17,7 @@ from comptoir.kit import sql
 from comptoir.kit.actor import Actor
 
 SUBJECT_LENGTH = 160
-BELL_STOPS_AT = 1000
+BELL_STOPS_AT = 100
 GROUP_STOPS_AT = 1000
 
 
@@ -135,7 +135,7 @@ def close_by_hand(ids: Collection[int], note: str, *, actor: Actor, at: datetime
 
 
 def bell() -> int:
-    """How many Errors are open; stops counting at a thousand."""
+    """How many Errors are open; stops counting at a hundred."""
     return int(
         sql.value(
             "SELECT count(*) FROM (SELECT FROM engine_finding"

@@ -8,8 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-
 from comptoir.kit.errors import ConfigError
 
 
@@ -28,6 +26,9 @@ class Box:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys or not all(keys):
             raise ConfigError("no secret key: set COMPTOIR_SECRET_KEY or COMPTOIR_SECRET_KEY_FILE")
+        # Loaded where something is sealed: it takes a seventh of the time in which a command starts.
+        from cryptography.fernet import Fernet, MultiFernet
+
         self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in keys])
 
     def close(self, content: Mapping[str, Any]) -> bytes:
@@ -36,6 +37,8 @@ class Box:
 
     def open(self, sealed: bytes | memoryview) -> dict[str, Any]:
         """Decrypt; raises ConfigError when none of the keys fits."""
+        from cryptography.fernet import InvalidToken
+
         try:
             content: dict[str, Any] = json.loads(self._fernet.decrypt(bytes(sealed)))
         except InvalidToken as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from comptoir.accounts import sso
 from comptoir.accounts.models import Theme
 from comptoir.accounts.rights import Right, allows
-from comptoir.engine.models import Finding, Run, RunStatus, Severity
+from comptoir.engine import findings, runs
 from comptoir.web import flow_words
 
 NAV = (
@@ -43,7 +44,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     """Values of the frame around a page; each is a query at most, and none where the page has no frame."""
     return {
         "frame_nav": SimpleLazyObject(lambda: _nav(request)),
-        "frame_errors": SimpleLazyObject(lambda: open_errors(request.user)),
+        "frame_errors": SimpleLazyObject(lambda: findings.bell() if allows(request.user, Right.SEE_CHANNELS) else 0),
         "frame_runs": SimpleLazyObject(lambda: runs_of(request.user)),
         "frame_languages": settings.LANGUAGES,
         "frame_themes": Theme.choices,
@@ -52,22 +53,25 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def open_errors(user: object) -> int:
-    """What the bell counts: open Errors, up to a hundred."""
-    if not allows(user, Right.SEE_CHANNELS):
-        return 0
-    return Finding.objects.filter(severity=Severity.ERROR, closed_at__isnull=True)[:100].count()
+@dataclass(frozen=True, slots=True)
+class Ongoing:
+    """A run as the bar shows it."""
+
+    pk: int
+    title: str
+    status: str
+    seen: int
+    expected: int | None
 
 
-def runs_of(user: Any) -> list[Run]:
+def runs_of(user: Any) -> list[Ongoing]:
     """Runs that this person started and that have not ended."""
     if not allows(user, Right.SEE_CHANNELS):
         return []
-    open_ = Run.objects.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
-    mine = open_.filter(actor__kind="person", actor__id=str(user.pk)).select_related("flow__channel").order_by("id")[:3]
-    for run in mine:
-        run.title = f"{flow_words.title(run.flow.kind)} · {run.flow.channel.name}"  # type: ignore[attr-defined]
-    return list(mine)
+    return [
+        Ongoing(one.id, f"{flow_words.title(one.kind)} · {one.channel}", one.status, one.seen, one.expected)
+        for one in runs.open_of(user.pk)
+    ]
 
 
 def _nav(request: HttpRequest) -> list[dict[str, Any]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
+from heroicons.templatetags.heroicons import heroicon_outline
 
 from comptoir.accounts.rights import Right, allows
 from comptoir.channels import registry
@@ -50,6 +52,13 @@ def lasting(seconds: float) -> str:
 def name(words: str) -> SafeString:
     """Somebody else's words, in their own direction."""
     return cells.name(words)
+
+
+@register.simple_tag
+@cache  # a page has a dozen, and drawing one takes as long as a row of its table
+def icon(name: str, size: int) -> str:
+    """A drawing beside words that say the same, hidden from people who listen."""
+    return heroicon_outline(name, size=size, aria_hidden="true")
 
 
 @register.simple_tag
