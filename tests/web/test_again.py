@@ -22,8 +22,9 @@ from comptoir.kit import sql
 from comptoir.kit.actor import SYSTEM
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+#: Since when somebody waits for a lock; None where nobody does.
 WAITS = (
-    "SELECT count(*) FROM pg_locks w WHERE NOT granted AND EXISTS (SELECT FROM pg_locks o JOIN pg_database d"
+    "SELECT max(waitstart)::text FROM pg_locks w WHERE NOT granted AND EXISTS (SELECT FROM pg_locks o JOIN pg_database d"
     " ON d.oid = o.database AND d.datname = current_database() WHERE o.pid = w.pid)"
 )
 
@@ -65,9 +66,10 @@ def somebody_else(work: Callable[[Event], None]) -> Iterator[Future[None]]:
         done.result(20)
 
 
-def until(somebody_waits: bool) -> None:
-    while bool(sql.value(WAITS)) != somebody_waits:
+def until(enough: Callable[[str | None], bool]) -> str | None:
+    while not enough(since := sql.value(WAITS)):
         sql.value("SELECT pg_sleep(0.01)::text")
+    return since
 
 
 def goods(key: str) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def test_the_victim_of_a_deadlock_is_carried_out_again_with_all_that_it_brought(
         sql.execute("SET LOCAL deadlock_timeout = '1min'")  # so that the other one is the victim
         sql.execute("SELECT FROM inventory_level WHERE id = %s FOR UPDATE", [second])
         holds.set()
-        until(somebody_waits=True)
+        until(lambda since: since is not None)
         sql.execute("SELECT FROM inventory_level WHERE id = %s FOR UPDATE", [first])
 
     with somebody_else(crosses):
@@ -133,9 +135,9 @@ def test_the_api_tries_again_and_says_when_it_is_worth_asking_again(goes: bool) 
     def holds_it(holds: Event) -> None:
         sql.execute("SELECT FROM accounts_token WHERE id = %s FOR UPDATE", [other.pk])
         holds.set()
-        if goes:  # once the first try has given up
-            until(somebody_waits=True)
-            until(somebody_waits=False)
+        if goes:  # once the first try has given up: the next may wait before anybody has looked
+            first = until(lambda since: since is not None)
+            until(lambda since: since != first)
         else:
             assert may_go.wait(20)
 

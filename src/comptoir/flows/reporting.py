@@ -43,6 +43,9 @@ def clock_is_right(run: RunContext, word: str) -> None:
 def count_unread(run: RunContext, page: Page[Any], read: Iterable[str]) -> None:
     """Ids that were on the wire but became no record: failed where a finding says so, else left out by a rule (a product's
     sum row, a shop that was not chosen)."""
+    read = tuple(read)
+    if read == page.seen:
+        return
     missing = set(page.seen) - set(read)
     failed = missing & {odd.subject.partition(":")[2] for odd in page.odd if odd.severity != "info"}
     run.count(seen=len(missing), failed=len(failed), skipped=len(missing - failed))

@@ -121,7 +121,7 @@ def _differing(units: str, stock: str = "") -> str:
     return f"""
         SELECT listing, point, ref, quantity, is_told, is_told AND ref <> known_ref, CASE WHEN level <> quantity THEN level END
         FROM (
-            SELECT f.place, f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref,
+            SELECT f.ctid AS place, f.listing, f.point, f.quantity, f.ref, o.id IS NOT NULL AS is_told, o.ref AS known_ref,
                    {_level(units)} AS level
             FROM {{table}} f
             LEFT JOIN (offers_sellingpoint p JOIN offers_offer o ON o.point_id = p.id)
@@ -135,7 +135,8 @@ def _differing(units: str, stock: str = "") -> str:
 
 TOGETHER = 10_000  # figures copied in one go: a page of a thousand costs more in coming and going than in rows
 
-# A few figures look their stock up; for many it is added up for the whole channel in passing.
+# A few figures look their stock up; for many it is added up for the whole channel in passing, and where every point sells from
+# one warehouse there is nothing to add up.
 FEW = 5_000
 _FEW = _differing(
     f"""(SELECT {_FREE} FROM offers_pointwarehouse w JOIN inventory_level l USING (warehouse_id)
@@ -150,6 +151,17 @@ _MANY = _differing(
             WHERE mine.channel_id = %(channel)s GROUP BY w.point_id, l.variant_id
         ) stock ON stock.point_id = p.id AND stock.variant_id = o.variant_id""",
 )
+_MANY_OF_ONE = _differing(
+    "coalesce(own.on_hand - own.reserved - own.held, 0)",
+    """LEFT JOIN (offers_pointwarehouse place JOIN inventory_level own ON own.warehouse_id = place.warehouse_id)
+       ON place.point_id = p.id AND own.variant_id = o.variant_id""",
+)
+_SELLS_FROM_SEVERAL = """
+SELECT EXISTS (
+    SELECT FROM offers_sellingpoint p JOIN offers_pointwarehouse w ON w.point_id = p.id
+    WHERE p.channel_id = %s GROUP BY p.id HAVING count(*) > 1
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +197,8 @@ class Figures:
     """Figures read at a channel, put aside in this connection's temporary table until all of them are compared at once:
     a statement a page would look up what one statement reads in passing."""
 
-    _COLUMNS = ("place", "listing", "point", "ref", "quantity")
-    _TYPES = ("int4", "text", "text", "text", "numeric")
+    _COLUMNS = ("listing", "point", "ref", "quantity")
+    _TYPES = ("text", "text", "text", "numeric")
 
     def __init__(self, channel: int, table: str = "offers_figure_read") -> None:
         self._channel = channel
@@ -203,11 +215,14 @@ class Figures:
             self._copy()
 
     def _copy(self) -> None:
-        rows = (
-            (place, one.listing, one.selling_point, one.ref, one.quantity)
-            for place, one in enumerate(self._coming, start=self.count - len(self._coming))
-        )
-        sql.add(self._table, self._COLUMNS, rows, types=self._TYPES)
+        coming = self._coming
+        columns: dict[str, list[Any]] = {
+            "listing": [one.listing for one in coming],
+            "point": [one.selling_point for one in coming],
+            "ref": [one.ref for one in coming],
+            "quantity": [one.quantity for one in coming],
+        }
+        sql.add(self._table, columns, types=self._TYPES)
         self._coming = []
 
     def compare(self) -> Compared:
@@ -215,7 +230,7 @@ class Figures:
         self._copy()
         sql.analyze(self._table)
         sql.execute("SET LOCAL work_mem = '256MB'")  # a million rows are hashed: not on disk
-        statement = (_MANY if self.count > FEW else _FEW).format(table=self._table)
+        statement = self._statement().format(table=self._table)
         differing, untold, moved = [], [], []
         for listing, point, ref, quantity, is_told, is_moved, level in sql.rows(statement, {"channel": self._channel}):
             figure = StockFigure(listing=listing, selling_point=point, quantity=quantity, ref=ref)
@@ -226,6 +241,11 @@ class Figures:
             if is_moved:
                 moved.append(figure)
         return Compared(differing, untold, moved)
+
+    def _statement(self) -> str:
+        if self.count <= FEW:
+            return _FEW
+        return _MANY if sql.value(_SELLS_FROM_SEVERAL, [self._channel]) else _MANY_OF_ONE
 
     def among(self, refs: Collection[str], listings: Collection[str]) -> list[StockFigure]:
         """Those that are written by one of these refs or are of one of these listings."""
