@@ -122,7 +122,9 @@ class Listing:
         is_found = len(text) >= SEARCH_FROM
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
         leads = () if is_found else self._leads(sort, chosen)
-        order = [_unindexed(name) for name in sort.fields] if is_found else [*leads, *sort.fields]
+        order: Sequence[str | OrderBy] = [*leads, *sort.fields]
+        if is_found:
+            order = [_unindexed(name) for name in sort.fields]
         try:
             page = _page(rows, sort, order, asked.get("after", ""), self.size)
         except BadInput as wrong:  # a place that somebody made up, or of another order of rows: the first page, and why
