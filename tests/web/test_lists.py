@@ -27,7 +27,7 @@ from comptoir.flows import doctor, matching
 from comptoir.kit import ids, sql
 from comptoir.kit.actor import SYSTEM
 from comptoir.offers.models import Doubt, Listed, Match
-from comptoir.web import zone
+from comptoir.web import lists, zone
 from comptoir.webhooks.models import Delivery
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -271,6 +271,31 @@ def test_what_stands_on_no_shelf_is_neither_in_stock_nor_out_of_it(owner: Client
     Variant.objects.filter(pk=kit.pk).update(kind="kit")
     rows = owner.get("/products/", {"stock": asked}).context["list"].items
     assert [row.sku for row in rows] == [{"some": mug, "none": empty}[asked].sku]
+
+
+@pytest.mark.parametrize("sort", ["sku", "newest"])
+def test_a_page_looks_at_so_many_products_and_the_next_goes_on_behind_them(
+    owner: Client, sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LOOKED_AT", 4)
+    for number in range(10):
+        it = variant(f"MUG-{number}")
+        if number in (0, 6, 8):
+            receive(it, 1)
+
+    pages, place = [], ""
+    while not pages or pages[-1].next:
+        place = pages[-1].next if pages else f"?stock=some&sort={sort}"
+        pages.append(owner.get(f"/products/{place}").context["list"])
+
+    met = [[it.sku for it in shown.items] for shown in pages]
+    assert met == ([["MUG-0"], ["MUG-6"], ["MUG-8"]] if sort == "sku" else [["MUG-8", "MUG-6"], [], ["MUG-0"]])
+    assert ["behind" in shown.note for shown in pages] == [True, True, False]
+    assert pages[0].count in ("at least 1 row", "at least 2 rows"), "of the four that were looked at"
+
+    monkeypatch.setattr(lists, "LOOKED_AT", 10)
+    shown = owner.get(f"/products/?stock=some&sort={sort}").context["list"]
+    assert (len(shown.items), shown.next, shown.note, shown.count) == (3, "", "", "3 rows")
 
 
 def test_levels_are_chosen_by_what_their_figures_say(owner: Client) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db.models import BigIntegerField, BooleanField, F, Func, Model, OrderBy, QuerySet, Value
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,13 +23,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from comptoir.commerce.catalog.records import Found
-from comptoir.kit import paging
+from comptoir.kit import paging, sql
 from comptoir.kit.errors import BadInput
 from comptoir.web import cells
 
 PAGE = 50
 COUNT_TO = 10_000
 PROBED_TO = 1_000  # where something is looked up for each row that is met
+LOOKED_AT = 5_000  # rows for which it is looked up: were it true of few, a page would look at all rows for its own
 SEARCH_FROM = 3
 SEARCH_TO = 250
 
@@ -54,7 +56,8 @@ class Sort:
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice that narrows the list. `probes`: something is looked up for each row that is met, so that counting stops earlier.
+    """A choice that narrows the list. `probe`: what is looked up elsewhere for each row that is met, given the value, as a
+    condition in SQL on `{row}.id`; a page looks at `LOOKED_AT` rows for it, and the next page goes on behind them.
 
     `leads`: what its index has before the fields of the sort, given whether these go down. Where `narrow` says it as a range,
     no other index has that order, so that the planner cannot walk another one past all rows but ours.
@@ -64,7 +67,7 @@ class Filter:
     title: Any
     choices: Callable[[], Sequence[tuple[str, Any]]]
     narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
-    probes: bool = False
+    probe: Callable[[str], str] = lambda value: ""
     leads: Callable[[bool], OrderBy] | None = None
 
 
@@ -116,19 +119,22 @@ class Listing:
         """The page that the address asks for."""
         asked = request.GET
         chosen, rows = self._narrow(rows, asked)
-        if any(each.probes for each in self.filters if each.name in chosen):
-            count_to = PROBED_TO
         text, note, rows = self._search(rows, asked)
         is_found = len(text) >= SEARCH_FROM
+        probes = [probe for each in self.filters if each.name in chosen and (probe := each.probe(chosen[each.name]))]
+        if probes and is_found:  # these are few
+            rows, probes = _probed(rows, probes), []
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
         leads = () if is_found else self._leads(sort, chosen)
         order: Sequence[str | OrderBy] = [*leads, *sort.fields]
         if is_found:
             order = [_unindexed(name) for name in sort.fields]
         try:
-            page = _page(rows, sort, order, asked.get("after", ""), self.size)
+            page = _page(rows, sort, order, asked.get("after", ""), self.size, probes)
         except BadInput as wrong:  # a place that somebody made up, or of another order of rows: the first page, and why
-            page, note = _page(rows, sort, order, "", self.size), _(str(wrong))
+            page, note = _page(rows, sort, order, "", self.size, probes), _(str(wrong))
+        if probes and page.after and len(page.items) < self.size:
+            note = _("%(n)s rows were looked at; the next page goes on behind them.") % {"n": cells.number(LOOKED_AT)}
         self.fill(page.items)
         is_whole = page.after is None and not asked.get("after")  # nothing is left to count
         return Shown(
@@ -139,12 +145,9 @@ class Listing:
             sort=sort.name,
             search=text,
             note=note,
-            # In whatever order is quickest; but the planner takes many rows to be there for a filter that leads, whether they
-            # are or not, and would look at all rows of the list for them.
-            count=_said(
-                len(page.items) if is_whole else rows.order_by(*(order if leads else ()))[: count_to + 1].count(),
-                count_to,
-            ),
+            count=_said(len(page.items), COUNT_TO)
+            if is_whole
+            else _counted(rows, order if leads else (), count_to, probes),
             is_narrowed=bool(chosen or text),
             can_search=self.search is not None,
             next=_with(asked, after=page.after) if page.after else "",
@@ -158,9 +161,9 @@ class Listing:
 
     def narrowed(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Every row that the address asks for, whatever its page: for a file."""
-        _chosen, rows = self._narrow(rows, request.GET)
+        chosen, rows = self._narrow(rows, request.GET)
         _text, _note, rows = self._search(rows, request.GET)
-        return rows
+        return _probed(rows, [each.probe(chosen[each.name]) for each in self.filters if each.name in chosen])
 
     def _body(self, items: Sequence[Any]) -> SafeString:
         """Drawn here and not in the template, where a page of cells takes longer than all else that the page does."""
@@ -218,14 +221,71 @@ def counted(number: int) -> str:
     return cells.counted(number, COUNT_TO)
 
 
-def _page(rows: QuerySet[Any], sort: Sort, order: Sequence[str | OrderBy], after: str, size: int) -> paging.Slice[Any]:
+def _counted(rows: QuerySet[Any], order: Sequence[str | OrderBy], most: int, probes: Sequence[str]) -> str:
+    """In no order, so that the quickest is taken; but the planner takes many rows to be there for a filter that leads, whether
+    they are or not, and would look at all rows of the list for them."""
+    rows = rows.order_by(*order)
+    if not probes:
+        return _said(rows[: most + 1].count(), most)
+    met, last = _met(rows, probes, PROBED_TO + 1)
+    said = _said(len(met), PROBED_TO)
+    return said if last is None or len(met) > PROBED_TO else _("at least %(rows)s") % {"rows": said}
+
+
+def _page(
+    rows: QuerySet[Any],
+    sort: Sort,
+    order: Sequence[str | OrderBy],
+    after: str,
+    size: int,
+    probes: Sequence[str],
+) -> paging.Slice[Any]:
+    behind = rows
     if after:
-        rows = rows.filter(_behind(rows.model, sort.fields, paging.decode(after, len(sort.fields))))
-    items = list(rows.order_by(*order)[: size + 1])
-    if len(items) <= size:
-        return paging.Slice(items, None)
-    last = items[size - 1]
-    return paging.Slice(items[:size], paging.encode([_text(_value(last, name)) for name in sort.fields]))
+        behind = rows.filter(_behind(rows.model, sort.fields, paging.decode(after, len(sort.fields))))
+    behind = behind.order_by(*order)
+    last = None
+    if probes:
+        met, last = _met(behind, probes, size + 1)
+        items = list(rows.filter(pk__in=met).order_by(*order))
+    else:
+        items = list(behind[: size + 1])
+    if len(items) > size:
+        return paging.Slice(items[:size], _place([_value(items[size - 1], name) for name in sort.fields]))
+    if last is not None:
+        names = [name.lstrip("-") for name in sort.fields]
+        return paging.Slice(items, _place(rows.values_list(*names).get(pk=last)))
+    return paging.Slice(items, None)
+
+
+def _place(values: Sequence[Any]) -> str:
+    return paging.encode([_text(value) for value in values])
+
+
+# The rows come as the statement within orders them, one at a time, and looking them up ends with the last that is wanted.
+_MET = """
+SELECT one.id, one.number, {probes} FROM (
+    SELECT its.id, row_number() OVER () AS number FROM ({rows}) its (id)
+) one WHERE {probes} OR one.number >= {looked_at} LIMIT {most}
+"""
+
+
+def _met(rows: QuerySet[Any], probes: Sequence[str], most: int) -> tuple[list[int], int | None]:
+    """Ids of the first of these rows that the probes are true of, and the row that was looked at last where there are more."""
+    text, given = rows[: LOOKED_AT + 1].values("pk").query.sql_with_params()
+    conditions = " AND ".join(f"({probe.format(row='one')})" for probe in probes)
+    statement = _MET.format(rows=text, probes=conditions, looked_at=LOOKED_AT, most=most + 2)
+    found = sql.rows(statement, given)
+    behind = any(number > LOOKED_AT for _id, number, _is_met in found)
+    last = next((pk for pk, number, _is_met in found if number == LOOKED_AT), None) if behind else None
+    return [pk for pk, number, is_met in found if is_met and number <= LOOKED_AT][:most], last
+
+
+def _probed(rows: QuerySet[Any], probes: Sequence[str]) -> QuerySet[Any]:
+    """All rows that the probes are true of."""
+    for probe in filter(None, probes):
+        rows = rows.filter(RawSQL(probe.format(row=rows.model._meta.db_table), (), BooleanField()))  # noqa: S611 - of a filter
+    return rows
 
 
 class _Compared(Func):

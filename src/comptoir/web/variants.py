@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import BooleanField, Exists, OuterRef, Q, Sum
-from django.db.models.expressions import RawSQL
+from django.db.models import Exists, OuterRef, Sum
 from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -41,14 +40,6 @@ def _quantity(name: str) -> Any:
     return lambda variant: cells.quantity(variant.stock.get(name, ZERO) if variant.kind == Kind.SIMPLE else None)
 
 
-# Looked up for each variant that is met. Without the OFFSET it becomes a join, for which all levels are read.
-_has_stock = RawSQL(
-    "EXISTS (SELECT FROM inventory_level AS level WHERE level.variant_id = catalog_variant.id AND level.has_stock OFFSET 0)",
-    (),
-    BooleanField(),
-)
-
-
 _COUNTED = {"kind": Kind.SIMPLE, "is_stocked": True}  # the others stand on no shelf
 
 STATES = {
@@ -57,10 +48,13 @@ STATES = {
     "retired": (_("Retired"), lambda rows: rows.filter(retired_at__isnull=False)),
 }
 STOCK = {
-    "some": (_("In stock"), lambda rows: rows.filter(_has_stock, **_COUNTED)),
-    "none": (_("Nothing on hand"), lambda rows: rows.filter(~Q(_has_stock), **_COUNTED)),
+    "some": (_("In stock"), lambda rows: rows.filter(**_COUNTED)),
+    "none": (_("Nothing on hand"), lambda rows: rows.filter(**_COUNTED)),
     "backorder": (_("Backordered"), lambda rows: rows.filter(Exists(Backorder.objects.filter(variant=OuterRef("pk"))))),
 }
+# Without the OFFSET it becomes a join, for which all levels are read.
+_HAS_STOCK = "EXISTS (SELECT FROM inventory_level level WHERE level.variant_id = {row}.id AND level.has_stock OFFSET 0)"
+_STOCK_PROBES = {"some": _HAS_STOCK, "none": f"NOT {_HAS_STOCK}"}
 
 VARIANTS = lists.Listing(
     columns=(
@@ -90,7 +84,7 @@ VARIANTS = lists.Listing(
             _("Any stock"),
             lambda: [(k, w) for k, (w, _n) in STOCK.items()],
             lambda rows, v: STOCK[v][1](rows),
-            probes=True,
+            probe=lambda v: _STOCK_PROBES.get(v, ""),
         ),
     ),
     search=catalog.search,
