@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import ScryptPasswordHasher
+from django.contrib.auth.hashers import ScryptPasswordHasher, get_hasher
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from comptoir.kit import heap
@@ -53,7 +53,10 @@ def the_ledger_may_be_emptied_between_tests() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def passwords_are_hashed_quickly() -> Iterator[None]:
-    """What makes a password hard to guess makes hundreds of tests wait for their people."""
+    """What makes a password hard to guess makes hundreds of tests wait for their people. That the hub has it is held here."""
+    hasher = get_hasher()
+    assert isinstance(hasher, ScryptPasswordHasher), "another hasher has another cost to lower here"
+    assert hasher.work_factor >= 2**14, "passwords of a hub are too quick to guess"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScryptPasswordHasher, "work_factor", 2**4)
         yield

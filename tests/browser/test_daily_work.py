@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db.models.functions import Lower
 from house_world import sell_something_unknown
 from playwright.sync_api import Page, expect
 from shop_world import World
 
-from comptoir.commerce.inventory.models import Reservation
+from comptoir.commerce.catalog.models import Variant
+from comptoir.commerce.inventory.models import Level, Reservation
 from comptoir.commerce.orders.models import Order
 from comptoir.commerce.shipments.models import Shipment
 from comptoir.engine import runs
 from comptoir.engine.models import Run
 from comptoir.offers.models import Offer
 from comptoir.staging.models import StagedSale, State
+from comptoir.web import lists
 
 pytestmark = pytest.mark.browser
 
@@ -119,6 +122,18 @@ def test_a_list_narrows_in_place_and_its_address_keeps_it(signed_in: Page) -> No
     signed_in.reload()
     expect(signed_in.get_by_role("link", name="LAN-001")).to_be_visible()
     expect(signed_in.get_by_role("link", name="MUG-020")).to_have_count(0)
+
+
+def test_a_list_looks_on_by_itself_until_it_has_found_something(
+    signed_in: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LOOKED_AT", 5)
+    last = Variant.objects.filter(kind="simple").order_by(Lower("sku")).last()
+    assert last is not None
+    Level.objects.exclude(variant=last).update(on_hand=0, reserved=0, held=0)
+    signed_in.goto("/products/?stock=some")
+    expect(signed_in.get_by_role("link", name=last.sku)).to_be_visible()
+    expect(signed_in).to_have_url(re.compile("after="))
 
 
 @pytest.mark.parametrize("width", [1440, 390])

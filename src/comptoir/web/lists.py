@@ -96,6 +96,7 @@ class Shown:
     is_narrowed: bool
     can_search: bool
     next: str
+    looks_on: bool  # nothing was found so far: the next page is asked for without a person
     is_first: bool
     first: str
 
@@ -151,6 +152,7 @@ class Listing:
             is_narrowed=bool(chosen or text),
             can_search=self.search is not None,
             next=_with(asked, after=page.after) if page.after else "",
+            looks_on=bool(page.after and not page.items),
             is_first=not asked.get("after"),
             first=_with(asked, after=None),
         )
@@ -229,7 +231,9 @@ def _counted(rows: QuerySet[Any], order: Sequence[str | OrderBy], most: int, pro
         return _said(rows[: most + 1].count(), most)
     met, last = _met(rows, probes, PROBED_TO + 1)
     said = _said(len(met), PROBED_TO)
-    return said if last is None or len(met) > PROBED_TO else _("at least %(rows)s") % {"rows": said}
+    if last is None or len(met) > PROBED_TO:
+        return said
+    return _("at least %(rows)s") % {"rows": said} if met else _("none so far")
 
 
 def _page(
