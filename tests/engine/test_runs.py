@@ -657,6 +657,7 @@ def test_each_broken_row_is_named(script: int, channel: Channel, code: str, brea
     assert books.check_books() == []
     assert sql.execute(breaking) == 1
     assert [breach.code for breach in books.check_books()] == [code]
+    assert books.check_books(most=0) == [], "as many of a kind as are asked for"
 
 
 # Paging
