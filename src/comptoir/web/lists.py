@@ -57,7 +57,8 @@ class Sort:
 @dataclass(frozen=True)
 class Filter:
     """A choice that narrows the list. `probe`: what is looked up elsewhere for each row that is met, given the value, as a
-    condition in SQL on `{row}.id`; a page looks at `LOOKED_AT` rows for it, and the next page goes on behind them.
+    condition in SQL on `{row}.id`; a page looks at `LOOKED_AT` rows for it, and the next page goes on behind them. `count_to`: where
+    counting stops.
 
     `leads`: what its index has before the fields of the sort, given whether these go down. Where `narrow` says it as a range,
     no other index has that order, so that the planner cannot walk another one past all rows but ours.
@@ -68,6 +69,7 @@ class Filter:
     choices: Callable[[], Sequence[tuple[str, Any]]]
     narrow: Callable[[QuerySet[Any], str], QuerySet[Any]]
     probe: Callable[[str], str] = lambda value: ""
+    count_to: int = COUNT_TO
     leads: Callable[[bool], OrderBy] | None = None
 
 
@@ -123,6 +125,7 @@ class Listing:
         text, note, rows = self._search(rows, asked)
         is_found = len(text) >= SEARCH_FROM
         probes = [probe for each in self.filters if each.name in chosen and (probe := each.probe(chosen[each.name]))]
+        count_to = min([count_to, *(each.count_to for each in self.filters if each.name in chosen)])
         if probes and is_found:  # these are few
             rows, probes = _probed(rows, probes), []
         sort = next((s for s in self.sorts if s.name == asked.get("sort")), self.sorts[0])
@@ -229,9 +232,9 @@ def _counted(rows: QuerySet[Any], order: Sequence[str | OrderBy], most: int, pro
     rows = rows.order_by(*order)
     if not probes:
         return _said(rows[: most + 1].count(), most)
-    met, last = _met(rows, probes, PROBED_TO + 1)
-    said = _said(len(met), PROBED_TO)
-    if last is None or len(met) > PROBED_TO:
+    met, last = _met(rows, probes, most + 1)
+    said = _said(len(met), most)
+    if last is None or len(met) > most:
         return said
     return _("at least %(rows)s") % {"rows": said} if met else _("none so far")
 

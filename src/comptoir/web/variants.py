@@ -85,6 +85,7 @@ VARIANTS = lists.Listing(
             lambda: [(k, w) for k, (w, _n) in STOCK.items()],
             lambda rows, v: STOCK[v][1](rows),
             probe=lambda v: _STOCK_PROBES.get(v, ""),
+            count_to=lists.PROBED_TO,
         ),
     ),
     search=catalog.search,
