@@ -19,7 +19,16 @@ STEPS: dict[str, list[str]] = {
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--output-format", "concise", "."],
     "types": [str(BIN / "mypy"), "--no-error-summary"],
     "imports": [str(BIN / "lint-imports"), "--no-logo", "--config", ".importlinter"],
-    "structure": [str(BIN / "pytest"), "-q", "--no-header", "--tb=short", "tests/architecture", "tests/docs"],
+    "structure": [
+        str(BIN / "pytest"),
+        "-q",
+        "--no-header",
+        "--tb=short",
+        "-n",
+        "2",
+        "tests/architecture",
+        "tests/docs",
+    ],
 }
 
 
