@@ -22,7 +22,7 @@ from comptoir.commerce.orders.models import Line, Order, Status
 from comptoir.commerce.shipments.models import Shipment
 from comptoir.engine.models import Finding, Flow, Run
 from comptoir.flows import budget, reach
-from comptoir.offers.models import Mapping, Offer
+from comptoir.offers.models import Doubt, Mapping, Offer, SellingPoint
 from comptoir.staging.models import StagedSale, State
 from comptoir.web import hooks
 
@@ -277,6 +277,33 @@ def test_a_schedule_that_makes_no_sense_changes_nothing(house: World, owner: Cli
     flow.refresh_from_db()
     assert (flow.every, flow.cron) == (420, "")
     assert "every 7 minutes" in owner.get("/channels/shop/flows/").content.decode()
+
+
+def test_advice_before_going_live_is_there_until_it_is_heeded(house: World, owner: Client) -> None:
+    owner.post("/channels/shop/settings/mode", {"mode": "test"})
+    shop = house.channel.pk
+
+    def says(part: str) -> bool:
+        return part in owner.get("/channels/shop/live/").content.decode()
+
+    # Prices that the hub tells need the rate of each tax class.
+    luxury = Mapping.objects.create(channel_id=shop, kind="tax", external_id="99", name="Luxury", changed_at=house.at)
+    assert not says("Tax classes without a rate")
+    SellingPoint.objects.filter(channel=shop).update(owns_price=False)
+    assert says("Tax classes without a rate: 1.")
+    Mapping.objects.filter(pk=luxury.pk).update(ours="33")
+    assert not says("Tax classes without a rate")
+
+    # The mapping doctor must have looked, and what it doubts is counted until a person says that it is well.
+    assert says("not be noticed")
+    house.run("match_products")
+    doubts = Doubt.objects.filter(channel=shop, ignored_at=None)
+    number = doubts.count()
+    assert number > 1
+    assert not says("not be noticed")
+    assert says(f"Listings and variants that do not: {number},")
+    doubts.update(ignored_at=house.at, ignored_by="Anna")
+    assert not says("Listings and variants that do not")
 
 
 def test_going_live_asks_for_the_name_of_the_channel(house: World, owner: Client) -> None:
