@@ -232,9 +232,9 @@ def _counted(rows: QuerySet[Any], order: Sequence[str | OrderBy], most: int, pro
     rows = rows.order_by(*order)
     if not probes:
         return _said(rows[: most + 1].count(), most)
-    met, last = _met(rows, probes, most + 1)
+    met, behind = _met(rows, (), probes, most + 1)
     said = _said(len(met), most)
-    if last is None or len(met) > most:
+    if behind is None or len(met) > most:
         return said
     return _("at least %(rows)s") % {"rows": said} if met else _("none so far")
 
@@ -251,41 +251,45 @@ def _page(
     if after:
         behind = rows.filter(_behind(rows.model, sort.fields, paging.decode(after, len(sort.fields))))
     behind = behind.order_by(*order)
-    last = None
     if probes:
-        met, last = _met(behind, probes, size + 1)
-        items = list(rows.filter(pk__in=met).order_by(*order))
-    else:
-        items = list(behind[: size + 1])
-    if len(items) > size:
-        return paging.Slice(items[:size], _place([_value(items[size - 1], name) for name in sort.fields]))
-    if last is not None:
-        names = [name.lstrip("-") for name in sort.fields]
-        return paging.Slice(items, _place(rows.values_list(*names).get(pk=last)))
-    return paging.Slice(items, None)
+        fields = [name.lstrip("-") for name in sort.fields]
+        met, last = _met(behind, fields, probes, size + 1)
+        last = met[size - 1] if len(met) > size else last
+        items = list(rows.filter(pk__in=[its["id"] for its in met[:size]]).order_by(*order))
+        return paging.Slice(items, None if last is None else _said_place([last[name] for name in fields]))
+    items = list(behind[: size + 1])
+    if len(items) <= size:
+        return paging.Slice(items, None)
+    return paging.Slice(items[:size], _said_place([_value(items[size - 1], name) for name in sort.fields]))
 
 
-def _place(values: Sequence[Any]) -> str:
+def _said_place(values: Sequence[Any]) -> str:
     return paging.encode([_text(value) for value in values])
 
 
 # The rows come as the statement within orders them, one at a time, and looking them up ends with the last that is wanted.
 _MET = """
-SELECT one.id, one.number, {probes} FROM (
-    SELECT its.id, row_number() OVER () AS number FROM ({rows}) its (id)
+SELECT {probes}, one.* FROM (
+    SELECT row_number() OVER () AS number, its.* FROM ({rows}) its
 ) one WHERE {probes} OR one.number >= {looked_at} LIMIT {most}
 """
 
 
-def _met(rows: QuerySet[Any], probes: Sequence[str], most: int) -> tuple[list[int], int | None]:
-    """Ids of the first of these rows that the probes are true of, and the row that was looked at last where there are more."""
-    text, given = rows[: LOOKED_AT + 1].values("pk").query.sql_with_params()
+def _met(
+    rows: QuerySet[Any], fields: Sequence[str], probes: Sequence[str], most: int
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Id and fields of the first of these rows that the probes are true of; and those of the one that was looked at last, where
+    there are more behind it."""
+    names = list(dict.fromkeys(["id", *fields]))
+    text, given = rows[: LOOKED_AT + 1].values(*names).query.sql_with_params()
     conditions = " AND ".join(f"({probe.format(row='one')})" for probe in probes)
     statement = _MET.format(rows=text, probes=conditions, looked_at=LOOKED_AT, most=most + 2)
-    found = sql.rows(statement, given)
-    behind = any(number > LOOKED_AT for _id, number, _is_met in found)
-    last = next((pk for pk, number, _is_met in found if number == LOOKED_AT), None) if behind else None
-    return [pk for pk, number, is_met in found if is_met and number <= LOOKED_AT][:most], last
+    found = [
+        (number, is_met, dict(zip(names, its, strict=True))) for is_met, number, *its in sql.rows(statement, given)
+    ]
+    met = [its for number, is_met, its in found if is_met and number <= LOOKED_AT]
+    is_more = any(number > LOOKED_AT for number, _is_met, _its in found)
+    return met[:most], next((its for number, _is_met, its in found if is_more and number == LOOKED_AT), None)
 
 
 def _probed(rows: QuerySet[Any], probes: Sequence[str]) -> QuerySet[Any]:
