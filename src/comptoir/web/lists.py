@@ -151,7 +151,7 @@ class Listing:
             note=note,
             count=_said(len(page.items), COUNT_TO)
             if is_whole
-            else _counted(rows, order if leads else (), count_to, probes),
+            else _counted(rows, order if leads or probes else (), count_to, probes),
             is_narrowed=bool(chosen or text),
             can_search=self.search is not None,
             next=_with(asked, after=page.after) if page.after else "",
@@ -227,8 +227,8 @@ def counted(number: int) -> str:
 
 
 def _counted(rows: QuerySet[Any], order: Sequence[str | OrderBy], most: int, probes: Sequence[str]) -> str:
-    """In no order, so that the quickest is taken; but the planner takes many rows to be there for a filter that leads, whether
-    they are or not, and would look at all rows of the list for them."""
+    """In no order where there may be none, so that the quickest is taken. The first that are looked at are those of the list; and
+    the planner takes many rows to be there for a filter that leads, whether they are or not, and would look at all for them."""
     rows = rows.order_by(*order)
     if not probes:
         return _said(rows[: most + 1].count(), most)
@@ -236,7 +236,9 @@ def _counted(rows: QuerySet[Any], order: Sequence[str | OrderBy], most: int, pro
     said = _said(len(met), most)
     if behind is None or len(met) > most:
         return said
-    return _("at least %(rows)s") % {"rows": said} if met else _("none so far")
+    if met:
+        return _("at least %(rows)s") % {"rows": said}
+    return _("none among the first %(n)s") % {"n": cells.number(LOOKED_AT)}
 
 
 def _page(
