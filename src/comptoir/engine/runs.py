@@ -754,7 +754,7 @@ class Open(NamedTuple):
     channel: str  # its name
 
 
-# Asked by every page: rows of models would take ten times as long as the statement.
+# Asked by every page: making models of the rows would cost more than the statement.
 _OPEN_OF = """
 SELECT r.id, r.status, r.seen, r.expected, f.kind, c.name
 FROM engine_run r JOIN engine_flow f ON f.id = r.flow_id JOIN channels_channel c ON c.id = f.channel_id

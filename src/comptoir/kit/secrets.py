@@ -26,7 +26,7 @@ class Box:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys or not all(keys):
             raise ConfigError("no secret key: set COMPTOIR_SECRET_KEY or COMPTOIR_SECRET_KEY_FILE")
-        # Loaded where something is sealed: it takes a seventh of the time in which a command starts.
+        # Loaded where something is sealed: some 50 ms of a command's start.
         from cryptography.fernet import Fernet, MultiFernet
 
         self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in keys])

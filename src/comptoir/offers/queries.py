@@ -245,6 +245,7 @@ class Figures:
     def _statement(self) -> str:
         if self.count <= FEW:
             return _FEW
+        # A warehouse that is added in this instant makes figures look wrong; they are read and compared again, as few.
         return _MANY if sql.value(_SELLS_FROM_SEVERAL, [self._channel]) else _MANY_OF_ONE
 
     def among(self, refs: Collection[str], listings: Collection[str]) -> list[StockFigure]:

@@ -56,7 +56,7 @@ class Sort:
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice that narrows the list. `probe`: what is looked up elsewhere for each row that is met, given the value, as a
+    """A choice that narrows the list. `probe`: what is looked up elsewhere for each row that is met, given one of its choices, as a
     condition in SQL on `{row}.id`; a page looks at `LOOKED_AT` rows for it, and the next page goes on behind them. `count_to`: where
     counting stops.
 
@@ -138,7 +138,8 @@ class Listing:
         except BadInput as wrong:  # a place that somebody made up, or of another order of rows: the first page, and why
             page, note = _page(rows, sort, order, "", self.size, probes), _(str(wrong))
         if probes and page.after and len(page.items) < self.size:
-            note = _("%(n)s rows were looked at; the next page goes on behind them.") % {"n": cells.number(LOOKED_AT)}
+            looked = _("%(n)s rows were looked at; the next page goes on behind them.") % {"n": cells.number(LOOKED_AT)}
+            note = f"{note} · {looked}" if note else looked
         self.fill(page.items)
         is_whole = page.after is None and not asked.get("after")  # nothing is left to count
         return Shown(
@@ -297,7 +298,7 @@ def _met(
 def _probed(rows: QuerySet[Any], probes: Sequence[str]) -> QuerySet[Any]:
     """All rows that the probes are true of."""
     for probe in filter(None, probes):
-        rows = rows.filter(RawSQL(probe.format(row=rows.model._meta.db_table), (), BooleanField()))  # noqa: S611 - of a filter
+        rows = rows.filter(RawSQL(probe.format(row=rows.model._meta.db_table), (), BooleanField()))  # noqa: S611 - a filter's own
     return rows
 
 
